@@ -1,1 +1,76 @@
+"""relkit: what customers are worth, who they are, how often to contact them.
+
+``import relkit as rk`` loads nothing heavy: a public name brings its module
+along when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
 __version__ = "0.1.0"
+
+# Public name -> the module it lives in; the one list of what the outside sees.
+_HOMES = {
+    "relkit.data.sources": ["open_source"],
+    "relkit.data.summaries": [
+        "activity_by_period",
+        "count_unique_rows",
+        "default_calibration_end",
+        "holdout_summary",
+        "rfm_summary",
+    ],
+    "relkit.value.bgnbd": ["BGNBD", "fit_bgnbd"],
+    "relkit.value.gamma_gamma": ["GammaGamma", "fit_gamma_gamma"],
+    "relkit.value.lifetime_value": ["customer_lifetime_value", "value_change"],
+    "relkit.value.holdout": ["assess_holdout"],
+    "relkit.segments.scores": ["rfm_scores"],
+    "relkit.segments.tiers": ["rank_tiers"],
+    "relkit.studies": ["validate_holdout", "value_since"],
+    "relkit.report.language": ["say", "set_language", "statement", "term"],
+    "relkit.report.blocks": [
+        "details",
+        "figure",
+        "gate",
+        "provenance",
+        "slide",
+        "table",
+        "text",
+        "tile",
+        "tiles",
+    ],
+    "relkit.report.export": ["save_table"],
+    "relkit.intervals": ["Estimate", "wilson_interval"],
+    "relkit.errors": [
+        "DataError",
+        "FitError",
+        "NotebookError",
+        "ParameterError",
+        "RelkitError",
+        "SourceError",
+    ],
+}
+# Modules that read as a word of their own: rk.plots.tracking(...).
+_ROOMS = {
+    "plots": "relkit.report.plots",
+    "tables": "relkit.report.tables",
+    "findings": "relkit.report.findings",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted([*_HOME_OF, *_ROOMS])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(_ROOMS[name])
+    if name in _HOME_OF:
+        return getattr(import_module(_HOME_OF[name]), name)
+    from relkit.errors import did_you_mean
+
+    raise AttributeError(f"relkit has no '{name}'{did_you_mean(name, __all__)}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
