@@ -1,0 +1,396 @@
+"""What a notebook emits: slides, figures, tables, tiles, gates.
+
+A block is built in the language of the moment, shows itself in JupyterLab, and
+travels in the notebook's output as JSON. The data it becomes are in ``nodes``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from relkit.errors import ParameterError, did_you_mean
+from relkit.intervals import Estimate
+from relkit.report import language as lang
+from relkit.report.language import Statement, current, say, visible
+from relkit.report.nodes import (
+    MIME,
+    Block,
+    Column,
+    Details,
+    Figure,
+    Gate,
+    Phrase,
+    Provenance,
+    Saved,
+    Slide,
+    Table,
+    Text,
+    Tile,
+    Tiles,
+    from_json,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as ChartFigure
+
+__all__ = [
+    "MIME", "Block", "Column", "Details", "Figure", "Gate", "Phrase", "Provenance", "Saved",
+    "Slide", "Table", "Text", "Tile", "Tiles", "describe", "details", "figure", "from_json",
+    "gate", "label_text", "provenance", "slide", "table", "text", "tile", "tiles",
+]  # fmt: skip
+MAX_ROWS = 100
+MAX_CSV = 120_000  # characters of CSV carried inside a page; more is what tables/ is for
+
+
+def slide(
+    headline: Statement | str,
+    *content: Any,
+    notes: Statement | str | None = None,
+    appendix: bool = False,
+    source: Statement | str | None = None,
+) -> Slide:
+    """A page of the deck, and a section of the report.
+
+    Args:
+        headline: The finding, with its number.
+        *content: Blocks, axes (become figures), statements or Markdown (become text).
+        notes: What the speaker says.
+        appendix: For those who dig; comes after the story.
+        source: Stands in the footer instead of the report's own source line.
+
+    Raises:
+        ParameterError: something in the content is none of these.
+    """
+    blocks = tuple(_as_block(item) for item in content)
+    return Slide(
+        _phrase(headline), blocks, _maybe(notes, markdown=True), bool(appendix), _maybe(source)
+    )
+
+
+def text(words: Statement | str) -> Text:
+    """A paragraph or more; a statement's template may be Markdown, its values stay text."""
+    return Text(_phrase(words, markdown=True))
+
+
+_DESCRIPTIONS: WeakKeyDictionary[ChartFigure, tuple[Any, Any]] = WeakKeyDictionary()
+
+
+def describe(ax: Any, alt: Statement | str, data: pd.DataFrame | None = None) -> None:
+    """Tie an alt text and the data behind it to a chart; ``figure`` finds them there.
+
+    Args:
+        ax: The axes that were drawn on.
+        alt: What the chart shows, with its most important number.
+        data: What was drawn; offered to the reader as CSV.
+    """
+    _DESCRIPTIONS[_chart_of(ax)] = (alt, data)
+
+
+def figure(
+    ax: Any,
+    alt: Statement | str | None = None,
+    caption: Statement | str | None = None,
+    data: pd.DataFrame | None = None,
+) -> Figure:
+    """A chart as part of the page; closes it, so that Jupyter does not show it again.
+
+    Args:
+        ax: matplotlib axes, an array of them, a figure, or a seaborn grid.
+        alt: What it shows, for those who do not see it; by default what
+            ``describe`` said.
+        caption: A line beneath.
+        data: What was drawn, for the reader; by default what ``describe`` said.
+
+    Raises:
+        ParameterError: no alt text, or ``ax`` is no chart.
+    """
+    import matplotlib.pyplot as plt
+
+    from relkit.report.svg import inline_svg
+
+    chart = _chart_of(ax)
+    described = _DESCRIPTIONS.get(chart, (None, None))
+    alt = described[0] if alt is None else alt
+    if alt is None or not str(alt).strip():
+        raise ParameterError(
+            "a figure has no alt text; give figure(ax, alt=…) a sentence that says what the "
+            "chart shows, with its number"
+        )
+    data = described[1] if data is None else data
+    words = _phrase(alt)
+    width, height = (float(side) * 72 for side in chart.get_size_inches())
+    svg, prefix = inline_svg(_draw(chart), words.text)
+    plt.close(chart)
+    return Figure(svg, prefix, width, height, words, _maybe(caption), _small_csv(data))
+
+
+def _draw(chart: ChartFigure) -> str:
+    import io
+
+    import matplotlib as mpl
+
+    out = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "relkit"}):
+        chart.savefig(out, format="svg", facecolor="none", metadata={"Date": None})
+    return out.getvalue()
+
+
+def _chart_of(ax: Any) -> ChartFigure:
+    while isinstance(ax, Sequence) or type(ax).__module__ == "numpy":
+        ax = ax.flat[0] if hasattr(ax, "flat") else ax[0]
+    chart = getattr(ax, "figure", ax)
+    if not hasattr(chart, "savefig") or not hasattr(chart, "get_size_inches"):
+        raise ParameterError(f"a figure takes matplotlib axes or a figure, found {ax!r}")
+    return chart
+
+
+def table(
+    frame: pd.DataFrame,
+    columns: Mapping[str, Any] | None = None,
+    caption: Statement | str | None = None,
+    name: str | None = None,
+    note: Statement | str | None = None,
+    max_rows: int | None = None,
+) -> Table:
+    """A table for people; the whole of it stays inside the page as CSV, if it is small.
+
+    Args:
+        frame: One row a line; the index is not shown.
+        columns: Which columns, in order: name → label, or name → (label, format word).
+            A label is a statement, a key of ``report/texts`` or plain text.
+        caption: What the table says.
+        name: Of the CSV file that a reader saves.
+        note: A line beneath.
+        max_rows: Rows shown at most; 100 unless said.
+
+    Raises:
+        ParameterError: a column is not in the frame, or a format word is unknown.
+        DataError: a figure is infinite. One that is missing is shown as a dash.
+    """
+    chosen = dict(columns) if columns is not None else {str(c): str(c) for c in frame.columns}
+    unknown = [c for c in chosen if c not in frame.columns]
+    if unknown:
+        known = [str(c) for c in frame.columns]
+        raise ParameterError(
+            f"table: no column {', '.join(unknown)}; the frame has {', '.join(known)}"
+            + did_you_mean(str(unknown[0]), known)
+        )
+    shown = frame[list(chosen)].head(MAX_ROWS if max_rows is None else max_rows)
+    heads, cells = [], []
+    for column, spec in chosen.items():
+        head = _column(frame[column], column, spec)
+        heads.append(head)
+        cells.append([_cell(value, head, shown[column]) for value in shown[column]])
+    return Table(
+        tuple(heads), tuple(zip(*cells, strict=True)), len(frame),
+        _small_csv(frame[list(chosen)]), name or "table", _maybe(caption), _maybe(note),
+    )  # fmt: skip
+
+
+def _column(series: pd.Series, name: str, spec: Any) -> Column:
+    label, word = spec if isinstance(spec, tuple) else (spec, None)
+    if word is None:
+        kinds = {"i": "count", "u": "count", "f": "number2", "M": "date"}
+        word = kinds.get(series.dtype.kind, "text")
+    if word.removesuffix("±") not in lang.FORMATS:
+        current().show(0, word)  # says which words there are
+    return Column(name, label_text(label), word, word not in ("text", "term", "date"))
+
+
+def _cell(value: Any, column: Column, series: pd.Series) -> str | None:
+    import pandas as pd
+
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    spoken = current()
+    if column.format == "text":
+        if isinstance(value, bool):
+            return spoken.term("table.yes" if value else "table.no")
+        return value.text() if isinstance(value, Statement) else visible(str(value))
+    if column.format == "money" and not isinstance(value, Estimate):
+        # One precision a column: cents beside whole dollars cannot be compared.
+        return spoken.money(value, spoken.money_digits(float(series.abs().max())))
+    return spoken.show(value, column.format)
+
+
+def label_text(label: Statement | str) -> str:
+    """A label in the current language: a statement, a key of the texts, or plain text."""
+    if isinstance(label, Statement):
+        return label.text()
+    return lang.term(label) if label in lang.all_texts() else visible(label)
+
+
+def tile(
+    label: Statement | str,
+    value: Any,
+    format: str,
+    note: Statement | str | None = None,
+    n: int | None = None,
+) -> Tile:
+    """One figure, large. An Estimate brings its interval and its n along."""
+    spoken = current()
+    interval = None
+    if isinstance(value, Estimate):
+        kind = say(f"interval.{value.kind}_short", level=value.level).text()
+        interval = f"{kind} {spoken.interval(value, format.removesuffix('±'))}"
+        n = value.n if n is None else n
+    cases = None if n is None else say("interval.cases", n=n).text()
+    shown = spoken.show(value, format.removesuffix("±"))
+    return Tile(label_text(label), shown, interval, cases, _maybe(note), _value(value))
+
+
+def tiles(*tile: Tile) -> Tiles:
+    """A row of figures."""
+    wrong = [t for t in tile if not isinstance(t, Tile)]
+    if wrong or not tile:
+        raise ParameterError(f"tiles takes one or more rk.tile(…), found {wrong or 'none'}")
+    return Tiles(tile)
+
+
+def gate(statement: Statement | str, passed: bool | None) -> Gate:
+    """Whether something that must hold does; None where it could not be measured."""
+    return Gate(_phrase(statement), None if passed is None else bool(passed))
+
+
+def details(summary: Statement | str, *blocks: Any) -> Details:
+    """Blocks behind a line that opens them; always open in print."""
+    return Details(_phrase(summary), tuple(_as_block(item) for item in blocks))
+
+
+def provenance(
+    source: Any, parameters: Mapping[str, Any] | None = None, synthetic: bool | None = None
+) -> Provenance:
+    """Where the figures come from; becomes the footer of every page.
+
+    Args:
+        source: What ``Source.describe()`` gives, or an object that has it: any of
+            name, period (start, end), as_of, customers, transactions, rows_read,
+            rows_used, rows_set_aside, currency, files (each path, rows, sha256),
+            synthetic. What else it says is listed too.
+        parameters: Of the notebook, by name.
+        synthetic: Whether the customers are simulated; what the source says if None.
+
+    Raises:
+        ParameterError: ``source`` is neither.
+    """
+    said = source.describe() if hasattr(source, "describe") else source
+    if not isinstance(said, Mapping):
+        raise ParameterError(
+            f"provenance takes a source or what its describe() gives, found {type(source).__name__}"
+        )
+    said = dict(said)
+    simulated = bool(said.pop("synthetic", False)) if synthetic is None else bool(synthetic)
+    said.pop("synthetic", None)
+    files = tuple(
+        (visible(str(f.get("path", ""))), _fact("rows", f.get("rows")), str(f.get("sha256", "")))
+        for f in map(_as_mapping, said.pop("files", None) or ())
+    )
+    given = {name: value for name, value in said.items() if value is not None}
+    facts = tuple((_named(name), _fact(name, value)) for name, value in given.items())
+    shown = ((name, visible(str(value))) for name, value in (parameters or {}).items())
+    return Provenance(facts, files, tuple(shown), simulated, _source_line(given))
+
+
+def _source_line(said: Mapping[str, Any]) -> str:
+    """One line for a slide's footer: name, period, number of customers."""
+    parts = [_fact("name", said["name"])] if "name" in said else []
+    if "period" in said:
+        parts.append(_fact("period", said["period"]))
+    if isinstance(said.get("customers"), int):
+        parts.append(say("provenance.cases", n=said["customers"]).text())
+    return " · ".join(parts)
+
+
+def _fact(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name == "period" and isinstance(value, Sequence) and len(value) == 2:
+        return say("provenance.from_to", start=value[0], end=value[1]).text()
+    if isinstance(value, Mapping):
+        return "; ".join(f"{_named(str(key))}: {_fact(str(key), v)}" for key, v in value.items())
+    if name == "as_of" or hasattr(value, "isoformat"):
+        return current().date(value)
+    if isinstance(value, Estimate):
+        return current().show(value, "number2±")
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return current().count(value)
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_fact("", item) for item in value)
+    return value.text() if isinstance(value, Statement) else visible(str(value))
+
+
+def _named(key: str) -> str:
+    known = lang.all_texts()
+    full = f"provenance.{key}"
+    return lang.term(full) if full in known else visible(key.replace("_", " "))
+
+
+def _as_mapping(entry: Any) -> Mapping[str, Any]:
+    if isinstance(entry, Mapping):
+        return entry
+    return {name: getattr(entry, name, None) for name in ("path", "rows", "sha256")}
+
+
+def _as_block(item: Any) -> Block:
+    if isinstance(item, Block):
+        return item
+    if isinstance(item, (Statement, str)):
+        return text(item)
+    if hasattr(item, "savefig") or hasattr(item, "figure") or type(item).__module__ == "numpy":
+        return figure(item)
+    raise ParameterError(
+        f"a block, axes, a statement or text is required, found {type(item).__name__}; "
+        "a frame goes in rk.table(frame)"
+    )
+
+
+def _maybe(words: Statement | str | None, markdown: bool = False) -> Phrase | None:
+    return None if words is None else _phrase(words, markdown)
+
+
+def _phrase(words: Statement | str, markdown: bool = False) -> Phrase:
+    if isinstance(words, str):
+        return Phrase(visible(words).strip(), markdown=markdown)
+    if not isinstance(words, Statement):
+        raise ParameterError(f"a statement or text is required, found {words!r}")
+    shown = words.markdown() if markdown else words.text()
+    values = tuple((name, _value(value)) for name, value in words.values.items())
+    return Phrase(shown.strip(), words.key, values, markdown)
+
+
+def _value(value: Any) -> Any:
+    """A statement's value as plain data."""
+    if isinstance(value, Estimate):
+        return {f.name: _value(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Statement):
+        return {"key": value.key, "text": value.text()}
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        return value.item()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _small_csv(frame: pd.DataFrame | None) -> str | None:
+    if frame is None:
+        return None
+    import pandas as pd
+
+    from relkit.report.export import csv_text
+
+    parts: dict[str, Any] = {}
+    for name, series in frame.items():
+        if any(isinstance(cell, Estimate) for cell in series):
+            for part in ("value", "low", "high", "n"):
+                suffix = "" if part == "value" else f"_{part}"
+                parts[f"{name}{suffix}"] = [getattr(cell, part, None) for cell in series]
+        else:
+            parts[str(name)] = [str(c) if isinstance(c, Statement) else c for c in series]
+    written = csv_text(pd.DataFrame(parts))
+    return written if len(written) <= MAX_CSV else None

@@ -1,0 +1,81 @@
+"""Tables to CSV and Parquet, safe to open.
+
+A name such as ``=HYPERLINK(…)`` is a formula to a spreadsheet. In CSV a text cell
+that begins like one gets an apostrophe before it, which spreadsheets take as "this
+is text"; Parquet keeps the cell as it is, since nothing there is ever run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from relkit.errors import ParameterError
+from relkit.report.blocks import Saved
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOLDER_VARIABLE = "RELKIT_TABLES"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def save_table(frame: pd.DataFrame, name: str) -> Saved:
+    """Write ``name.csv`` and ``name.parquet`` for whoever goes on with them.
+
+    They go to the run's own folder, named in ``RELKIT_TABLES``; by hand to
+    ``outputs/interactive/tables`` of the project.
+
+    Args:
+        frame: The table; its index is not written.
+        name: Letters, digits, ``_`` and ``-``; becomes the file name.
+
+    Returns:
+        A block that says what was saved.
+
+    Raises:
+        ParameterError: the name cannot be a file's, or two columns share a name.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ParameterError(
+            f"name={name!r} must be 1 to 80 letters, digits, _ or -, such as 'win_back'"
+        )
+    twice = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
+    if twice:
+        raise ParameterError(f"{name}: two columns are called {', '.join(twice)}; rename one")
+    folder = tables_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.csv").write_bytes(csv_text(frame).encode("utf-8-sig"))
+    plain = frame.reset_index(drop=True)
+    plain.attrs = {}
+    plain.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
+    return Saved(name=name, rows=len(frame), files=(f"{name}.csv", f"{name}.parquet"))
+
+
+def tables_folder() -> Path:
+    """Where tables go: the run's folder, or the project's for work by hand."""
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "params").is_dir():
+            return folder / "outputs" / "interactive" / "tables"
+    return here / "outputs" / "interactive" / "tables"
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """The frame as CSV with text cells that no spreadsheet runs; newline is ``\\r\\n``."""
+    safe = frame.copy()
+    for position, kind in enumerate(frame.dtypes):
+        if kind.kind not in "biufcmM":
+            safe.isetitem(position, [_inert(cell) for cell in frame.iloc[:, position]])
+    safe.columns = [str(_inert(str(column))) for column in frame.columns]
+    return safe.to_csv(index=False, lineterminator="\r\n")
+
+
+def _inert(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
