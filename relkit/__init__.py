@@ -27,7 +27,14 @@ _HOMES = {
     "relkit.value.holdout": ["assess_holdout"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],
-    "relkit.studies": ["validate_holdout", "value_since"],
+    "relkit.studies": [
+        "alive_matrix",
+        "comparison_day",
+        "tier_worth",
+        "validate_holdout",
+        "value_since",
+        "win_back_list",
+    ],
     "relkit.report.language": ["say", "set_language", "statement", "term"],
     "relkit.report.blocks": [
         "details",

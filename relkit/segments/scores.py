@@ -69,6 +69,11 @@ class RfmScores:
         )
         return counted.reindex(cells, fill_value=0).reset_index()
 
+    @property
+    def high_sum(self) -> int:
+        """From which RFM sum on a customer counts as scoring high: four fifths of the most."""
+        return round(0.8 * 3 * self.bands)
+
     def share_of_spend(self, least_sum: int) -> tuple[float, float]:
         """Share of customers, and of spend, with an RFM sum of at least ``least_sum``."""
         chosen = self.customers["rfm_sum"] >= least_sum

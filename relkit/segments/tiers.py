@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from relkit.errors import DataError, ParameterError
-from relkit.segments.scores import mid_rank
+from relkit.segments.scores import RfmScores, mid_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,26 @@ class Tiers:
         counts = joined.groupby("tier").size().reindex(self.names, fill_value=0).to_numpy()
         together.insert(1, "customers", counts)
         return together
+
+    def by_rfm_sum(self, scores: RfmScores) -> pd.DataFrame:
+        """Customers of each tier at each RFM sum.
+
+        Args:
+            scores: Of the same customers.
+
+        Returns:
+            Columns tier, rfm_sum, customers, share (of the tier); every tier with
+            every sum from 3 to 3 × bands, tiers from the most valuable down.
+        """
+        joined = self.customers.merge(scores.customers, on="customer_id", validate="one_to_one")
+        if len(joined) != len(self.customers):
+            raise DataError("the tiers and the scores hold different customers; use one summary")
+        sums = range(3, 3 * scores.bands + 1)
+        cells = pd.MultiIndex.from_product([self.names, sums], names=["tier", "rfm_sum"])
+        counted = joined.groupby(["tier", "rfm_sum"]).size().reindex(cells, fill_value=0)
+        frame = counted.rename("customers").reset_index()
+        held = frame.groupby("tier")["customers"].transform("sum")
+        return frame.assign(share=(frame["customers"] / held).where(held > 0))
 
 
 def rank_tiers(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relkit.errors import DataError, ParameterError
+from relkit.segments.scores import rfm_scores
 from relkit.segments.tiers import rank_tiers
 
 
@@ -91,3 +92,23 @@ def test_faults_are_said_together():
 def test_no_customers():
     with pytest.raises(DataError, match="at least one"):
         rank_tiers([], [])
+
+
+def test_by_rfm_sum_counts_everyone_once():
+    random = np.random.default_rng(3)
+    summary = pd.DataFrame(
+        {
+            "customer_id": ids(200),
+            "frequency": random.poisson(2, 200),
+            "recency": random.random(200),
+            "T": 1 + random.random(200),
+            "total_spend": random.random(200),
+        }
+    )
+    scores = rfm_scores(summary, unit="day")
+    cells = rank_tiers(ids(200), random.random(200)).by_rfm_sum(scores)
+    assert len(cells) == 3 * 13
+    assert cells.groupby("tier")["customers"].sum().to_dict() == {"A": 20, "B": 40, "C": 140}
+    assert cells.groupby("tier")["share"].sum().to_numpy() == pytest.approx(1)
+    with pytest.raises(DataError, match="different customers"):
+        rank_tiers(ids(201), random.random(201)).by_rfm_sum(scores)

@@ -1,0 +1,484 @@
+"""Results to statements: the headline that the numbers support.
+
+A headline is chosen here and nowhere else, by the numbers, so that a report on
+other data says another thing. The words stand in ``texts/findings.yaml``; the
+values travel inside each statement, so a test can recompute every one.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from relkit.errors import DataError
+from relkit.report.blocks import Gate, gate
+from relkit.report.language import Statement, say
+from relkit.units import periods_per_year
+
+if TYPE_CHECKING:
+    from relkit.data.sources import Source
+    from relkit.segments.scores import RfmScores
+    from relkit.segments.tiers import Tiers
+    from relkit.value.bgnbd import BGNBDFit
+    from relkit.value.gamma_gamma import GammaGammaFit
+    from relkit.value.holdout import HoldoutValidation
+    from relkit.value.lifetime_value import LifetimeValue, ValueChange
+
+# Below this many customers who came back, the drop-out parameters rest on so few
+# people that their intervals are known to be too narrow.
+LEAST_REPEATERS = 100
+# Gamma-Gamma takes spend and frequency as independent; the published example has .11
+# (Fader & Hardie 2013) and is taken as fit for use.
+LARGEST_CORRELATION = 0.20
+# A total that is off by more than a fifth changes decisions that rest on totals.
+LARGEST_HOLDOUT_ERROR = 0.20
+
+
+# ---- the answer ---------------------------------------------------------------
+
+
+def base_value(change: ValueChange, before: date | str) -> Statement:
+    """Is the customer base gaining or losing value: the headline of a review."""
+    return say(
+        f"answer.{change.verdict}",
+        horizon=change.horizon,
+        unit=f"unit.{change.unit}",
+        now=change.now,
+        share=abs(change.change_share),
+        before=before,
+    )
+
+
+def answer(
+    change: ValueChange, check: HoldoutValidation, chosen: pd.DataFrame, worth: pd.DataFrame
+) -> Statement:
+    """Why, how sure, what to do first, what to keep: the text under the headline."""
+    return say(
+        "answer.points",
+        why=why(change),
+        sure=how_sure(change, check),
+        first=win_back_first(chosen),
+        keep=keep_first(worth),
+    )
+
+
+def how_sure(change: ValueChange, check: HoldoutValidation) -> Statement:
+    """The interval of the change, and how well the model has done before."""
+    return say(
+        "answer.sure",
+        change=change.change,
+        error=abs(check.error),
+        direction="direction.fewer" if check.error < 0 else "direction.more",
+    )
+
+
+def why(change: ValueChange) -> Statement:
+    """What the change is made of; the parts sum to it."""
+    return say("answer.why", **_parts(change))
+
+
+def change_parts(change: ValueChange) -> Statement:
+    """The headline over the bridge from the earlier value to the later one."""
+    parts = _parts(change)
+    key = "change.gaining" if change.change.value > 0 else "change.losing"
+    return say(key, shrank=parts["shrank"], gained=parts["grew"] + parts["new"])
+
+
+def _parts(change: ValueChange) -> dict[str, float]:
+    amounts = change.to_frame().set_index("part")["amount"]
+    return {
+        "shrank": abs(float(amounts["shrank"])),
+        "grew": float(amounts["grew"]),
+        "new": float(amounts["new"]),
+    }
+
+
+# ---- customers and revenue ------------------------------------------------------
+
+
+def period_name(start: date | pd.Timestamp, period: str) -> Statement:
+    """A period as a sentence says it: June 1998, quarter 2 of 1998."""
+    day = pd.Timestamp(start)
+    return say(f"period.named.{period}", start=day, quarter=day.quarter, year=str(day.year))
+
+
+def activity(periods: pd.DataFrame, period: str) -> Statement:
+    """The last full period against the one before.
+
+    Args:
+        periods: As made by ``rk.activity_by_period``.
+        period: What the rows are: week, month, quarter, year.
+
+    Raises:
+        DataError: not one period is complete.
+    """
+    full = periods[periods["complete"]]
+    if full.empty:
+        raise DataError(
+            f"the data hold no full {period}; choose a shorter period, or a later as_of"
+        )
+    last = full.iloc[-1]
+    values = {
+        "period": period_name(last["start"], period),
+        "revenue": float(last["revenue"]),
+        "new": int(last["new"]),
+        "active": int(last["active"]),
+    }
+    with_new = periods.loc[periods["new"] > 0, "end"]
+    if last["new"] == 0 and last["active"] > 0 and len(with_new):
+        return say(
+            "activity.no_new",
+            last_new=with_new.iloc[-1],
+            returning=int(last["returning"]),
+            **values,
+        )
+    if len(full) < 2 or full["revenue"].iloc[-2] <= 0:
+        return say("activity.first", **values)
+    change = values["revenue"] / float(full["revenue"].iloc[-2]) - 1
+    return say("activity.up" if change >= 0 else "activity.down", change=abs(change), **values)
+
+
+# ---- who will still buy -----------------------------------------------------------
+
+
+def alive(clv: LifetimeValue, summary: pd.DataFrame) -> Statement:
+    """How many of those who came back are still customers, by the sum of P(alive)."""
+    repeaters = _of_repeaters(clv, summary)
+    expected = float(repeaters["probability_alive"].sum())
+    # Rounded once, so that the two parts add up to the whole on the page.
+    return say(
+        "alive.repeaters",
+        alive=round(expected),
+        repeaters=len(repeaters),
+        silent=len(repeaters) - round(expected),
+    )
+
+
+def one_time(clv: LifetimeValue, summary: pd.DataFrame) -> Statement | None:
+    """What is to be expected of those who bought once; None if there are none."""
+    once = summary.loc[summary["frequency"] == 0, "customer_id"]
+    if once.empty:
+        return None
+    frame = clv.to_frame()
+    each = float(frame.loc[frame["customer_id"].isin(once), "expected_purchases"].mean())
+    return say(
+        "alive.one_time",
+        one_time=len(once),
+        each=each,
+        horizon=clv.horizon,
+        unit=f"unit.{clv.unit}",
+    )
+
+
+def _of_repeaters(clv: LifetimeValue, summary: pd.DataFrame) -> pd.DataFrame:
+    came_back = summary.loc[summary["frequency"] > 0, "customer_id"]
+    frame = clv.to_frame()
+    return frame[frame["customer_id"].isin(came_back)]
+
+
+# ---- value --------------------------------------------------------------------------
+
+
+def value_total(clv: LifetimeValue) -> Statement:
+    return say(
+        "value.total", n=clv.n, total=clv.total, horizon=clv.horizon, unit=f"unit.{clv.unit}"
+    )
+
+
+def value_prediction(clv: LifetimeValue) -> Statement:
+    """Expectation and prediction side by side, since their intervals differ."""
+    return say("value.prediction", total=clv.total, predicted=clv.predicted_total())
+
+
+def concentration(clv: LifetimeValue, share: float = 0.10) -> Statement:
+    return say("value.concentration", share=share, value=clv.concentration().share_of_top(share))
+
+
+def top_customers(clv: LifetimeValue, n: int) -> Statement:
+    top = clv.to_frame().nlargest(n, "clv")["clv"]
+    return say("value.top", n=len(top), sum=float(top.sum()), each=float(top.mean()))
+
+
+def purchases(clv: LifetimeValue, summary: pd.DataFrame) -> Statement:
+    every = float(clv.to_frame()["expected_purchases"].sum())
+    repeat = float(_of_repeaters(clv, summary)["expected_purchases"].sum())
+    return say(
+        "value.purchases",
+        purchases=every,
+        repeat=repeat / every,
+        horizon=clv.horizon,
+        unit=f"unit.{clv.unit}",
+    )
+
+
+def purchase_model(fit: BGNBDFit) -> Statement:
+    """The four parameters in words: mean rate a year, mean chance to leave."""
+    params = fit.params
+    return say(
+        "value.model_rate",
+        rate=params.r / params.alpha * periods_per_year(str(fit.unit)),
+        leave=params.a / (params.a + params.b),
+    )
+
+
+def spend_model(fit: GammaGammaFit) -> Statement:
+    return say("value.spend_model", mean=fit.population_mean)
+
+
+# ---- does the model predict -----------------------------------------------------------
+
+
+def holdout(check: HoldoutValidation) -> Statement:
+    """Said as it is: a total outside the prediction interval is called a miss."""
+    values = {
+        "expected": check.expected.value,
+        "actual": check.actual,
+        "error": abs(check.error),
+        "length": check.holdout_length,
+        "unit": f"unit.{check.unit}",
+    }
+    if _inside(check):
+        direction = "direction.fewer" if check.error < 0 else "direction.more"
+        return say("holdout.within", direction=direction, **values)
+    return say("holdout.outside", level=_level(check), **values)
+
+
+def holdout_note(check: HoldoutValidation) -> Statement:
+    if _inside(check):
+        return say("holdout.within_note", expected=check.expected)
+    return say(
+        "holdout.outside_note",
+        expected=check.expected,
+        error=abs(check.error),
+        level=_level(check),
+    )
+
+
+def holdout_by_frequency(check: HoldoutValidation) -> Statement:
+    rows = check.by_frequency
+    first, last = rows.iloc[0], rows.iloc[-1]
+    return say(
+        "holdout.frequency",
+        low=float(first["actual"]),
+        high=float(last["actual"]),
+        low_expected=float(first["expected"]),
+        high_expected=float(last["expected"]),
+    )
+
+
+def holdout_top(check: HoldoutValidation) -> Statement:
+    """Rank quality beside the baseline; a model that loses is said to lose."""
+    model, past = check.top_decile.model, check.top_decile.past_spend
+    key = "holdout.top_wins" if model >= past else "holdout.top_loses"
+    return say(key, model=model, past=past)
+
+
+def _inside(check: HoldoutValidation) -> bool:
+    return check.expected.low <= check.actual <= check.expected.high
+
+
+def _level(check: HoldoutValidation) -> str:
+    return "level.low" if check.error < 0 else "level.high"
+
+
+# ---- segments and tiers --------------------------------------------------------------------
+
+
+def rfm_spread(scores: RfmScores) -> Statement:
+    """How much of the revenue the upper part of the RFM sums brought."""
+    customers, spend = scores.share_of_spend(scores.high_sum)
+    return say("rfm.spread", least=scores.high_sum, customers=customers, spend=spend)
+
+
+def rfm_grid(scores: RfmScores) -> Statement:
+    """The cell of recency × frequency that holds most customers."""
+    grid = scores.grid()
+    largest = grid.loc[grid["customers"].idxmax()]
+    return say(
+        "rfm.largest",
+        r=int(largest["r"]),
+        f=int(largest["f"]),
+        customers=int(largest["customers"]),
+        share=float(largest["customers"] / grid["customers"].sum()),
+        spend=float(largest["total_spend"] / grid["total_spend"].sum()),
+    )
+
+
+def tiers_complete(tiers: Tiers) -> Statement:
+    return say("tiers.complete", n=len(tiers.customers), tiers=len(tiers.names))
+
+
+def tier_against_rfm(tiers: Tiers, scores: RfmScores) -> Statement:
+    """How far the best tier by value to come is the best by past behaviour."""
+    cells = tiers.by_rfm_sum(scores)
+    high = cells["rfm_sum"] >= scores.high_sum
+    first = cells["tier"] == _first_held(cells)
+    return say(
+        "tiers.against_rfm",
+        tier=_first_held(cells),
+        least=scores.high_sum,
+        agree=float(cells.loc[first & high, "share"].sum()),
+        missed=int(cells.loc[~first & high, "customers"].sum()),
+    )
+
+
+def _first_held(cells: pd.DataFrame) -> str:
+    return str(cells.loc[cells["customers"] > 0, "tier"].iloc[0])
+
+
+def tier_worth(worth: pd.DataFrame) -> Statement:
+    """The most valuable tier that holds anyone.
+
+    Args:
+        worth: As made by ``rk.tier_worth``: tier, customers, customer_share,
+            clv, clv_share, clv_mean, most valuable first.
+    """
+    first = _held(worth).iloc[0]
+    return say(
+        "tiers.worth",
+        tier=str(first["tier"]),
+        customers=float(first["customer_share"]),
+        value=float(first["clv_share"]),
+        each=float(first["clv_mean"]),
+    )
+
+
+def tier_gap(worth: pd.DataFrame) -> Statement | None:
+    """One customer at the top in customers of the last tier; None if there is one tier."""
+    held = _held(worth)
+    first, last = held.iloc[0], held.iloc[-1]
+    if len(held) < 2 or last["clv_mean"] <= 0:
+        return None
+    return say(
+        "tiers.gap",
+        tier=str(first["tier"]),
+        last=str(last["tier"]),
+        times=float(first["clv_mean"] / last["clv_mean"]),
+    )
+
+
+def keep_first(worth: pd.DataFrame) -> Statement:
+    first = _held(worth).iloc[0]
+    return say(
+        "answer.keep",
+        tier=str(first["tier"]),
+        customers=float(first["customer_share"]),
+        value=float(first["clv_share"]),
+    )
+
+
+def _held(worth: pd.DataFrame) -> pd.DataFrame:
+    return worth[worth["customers"] > 0]
+
+
+# ---- whom to win back --------------------------------------------------------------------------
+
+
+def win_back(chosen: pd.DataFrame) -> Statement:
+    if chosen.empty:
+        return say("answer.no_silent")
+    return say("win_back.first", n=len(chosen), risk=float(chosen["value_at_risk"].sum()))
+
+
+def win_back_first(chosen: pd.DataFrame) -> Statement:
+    if chosen.empty:
+        return say("answer.no_silent")
+    return say("answer.win_back", n=len(chosen), risk=float(chosen["value_at_risk"].sum()))
+
+
+def win_back_share(chosen: pd.DataFrame, clv: LifetimeValue, summary: pd.DataFrame) -> Statement:
+    repeaters = _of_repeaters(clv, summary)
+    total = float(repeaters["value_at_risk"].sum())
+    return say(
+        "win_back.all",
+        n=len(chosen),
+        customers=len(repeaters),
+        total=total,
+        share=float(chosen["value_at_risk"].sum()) / total if total else 0.0,
+    )
+
+
+# ---- data and gates ---------------------------------------------------------------
+
+
+def rows(source: Source, summary: pd.DataFrame) -> Statement:
+    """Rows read = rows used + rows set aside, with the time they span."""
+    account = source.account
+    first, last = source.span
+    values = {
+        "read": account.read,
+        "used": account.used,
+        "aside": account.set_aside,
+        "customers": len(summary),
+        "first": first,
+        "last": last,
+    }
+    return say("data.some_aside" if account.set_aside else "data.all_used", **values)
+
+
+def gates(purchases: BGNBDFit, spend: GammaGammaFit, check: HoldoutValidation) -> Statement:
+    """How many of the gates hold: the headline over them."""
+    every = [
+        gate_converged(purchases),
+        gate_repeaters(purchases),
+        gate_correlation(spend),
+        gate_holdout(check),
+    ]
+    held = sum(one.passed is True for one in every)
+    return say("gates.all" if held == len(every) else "gates.some", held=held, n=len(every))
+
+
+def gate_repeaters(fit: BGNBDFit) -> Gate:
+    passed = fit.n_repeaters >= LEAST_REPEATERS
+    return gate(
+        say(
+            "gate.repeaters_pass" if passed else "gate.repeaters_fail",
+            n=fit.n_repeaters,
+            customers=fit.n,
+            least=LEAST_REPEATERS,
+        ),
+        passed,
+    )
+
+
+def gate_converged(fit: BGNBDFit) -> Gate:
+    passed = fit.status == "converged"
+    return gate(
+        say(
+            "gate.converged_pass" if passed else "gate.converged_fail",
+            log_likelihood=fit.log_likelihood,
+            status=fit.status,
+        ),
+        passed,
+    )
+
+
+def gate_correlation(spend: GammaGammaFit) -> Gate:
+    correlation = spend.frequency_spend_correlation
+    passed = abs(correlation.value) <= LARGEST_CORRELATION
+    return gate(
+        say(
+            "gate.correlation_pass" if passed else "gate.correlation_fail",
+            correlation=correlation,
+            limit=LARGEST_CORRELATION,
+        ),
+        passed,
+    )
+
+
+def gate_holdout(check: HoldoutValidation) -> Gate:
+    """Passed inside the prediction interval; undecided (None) outside but near; else failed."""
+    near = abs(check.error) <= LARGEST_HOLDOUT_ERROR
+    passed = True if _inside(check) else (None if near else False)
+    key = {True: "pass", None: "near", False: "fail"}[passed]
+    return gate(
+        say(
+            f"gate.holdout_{key}",
+            actual=check.actual,
+            expected=check.expected,
+            limit=LARGEST_HOLDOUT_ERROR,
+        ),
+        passed,
+    )

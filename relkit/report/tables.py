@@ -1,0 +1,142 @@
+"""Results to tables: which columns a reader sees, under which words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from relkit.report.blocks import Table, table
+from relkit.report.language import say, term
+
+if TYPE_CHECKING:
+    from relkit.data.sources import Source
+    from relkit.value.bgnbd import BGNBDFit
+    from relkit.value.gamma_gamma import GammaGammaFit
+    from relkit.value.holdout import HoldoutValidation
+    from relkit.value.lifetime_value import LifetimeValue, ValueChange
+
+
+def _columns(**words: str | None) -> dict[str, Any]:
+    """column=format word, under the label of the same name."""
+    return {name: (f"label.{name}", word) for name, word in words.items()}
+
+
+def parameters(fit: BGNBDFit | GammaGammaFit) -> Table:
+    """Each parameter with its meaning, standard error and interval."""
+    frame = fit.to_frame()
+    frame.insert(1, "meaning", [term(f"meaning.{name}") for name in frame["parameter"]])
+    columns = _columns(
+        parameter="text",
+        meaning="text",
+        estimate="number3",
+        standard_error="number3",
+        low="number3",
+        high="number3",
+    )
+    return table(frame, columns, caption=say("table.parameters"), name="parameters")
+
+
+def top_customers(clv: LifetimeValue, summary: pd.DataFrame, n: int) -> Table:
+    """The n customers with the highest value to come; equal ones by their ids."""
+    joined = clv.to_frame().merge(summary, on="customer_id", validate="one_to_one")
+    ranked = joined.sort_values(["clv", "customer_id"], ascending=[False, True]).head(n)
+    columns = {
+        "customer_id": ("label.customer", "text"),
+        "frequency": ("label.repeat_purchases", "count"),
+        "last_at": ("label.last_purchase", "date"),
+        "total_spend": ("label.past_spend", "money"),
+        **_columns(
+            probability_alive="percent0",
+            expected_purchases="number",
+            expected_spend="money",
+            clv="money",
+        ),
+    }
+    return table(
+        ranked, columns, caption=say("table.top_customers"), name="top_customers", max_rows=n
+    )
+
+
+def win_back(chosen: pd.DataFrame) -> Table:
+    """As made by ``rk.win_back_list``."""
+    columns = {
+        "customer_id": ("label.customer", "text"),
+        "last_at": ("label.last_purchase", "date"),
+        "frequency": ("label.repeat_purchases", "count"),
+        "total_spend": ("label.past_spend", "money"),
+        **_columns(probability_alive="percent0", value_at_risk="money"),
+    }
+    return table(
+        chosen, columns, caption=say("table.win_back"), name="win_back", max_rows=len(chosen)
+    )
+
+
+def tier_worth(worth: pd.DataFrame) -> Table:
+    """As made by ``rk.tier_worth``."""
+    columns = {
+        **_columns(tier="text", customers="count"),
+        "customer_share": ("label.share_of_customers", "percent"),
+        "past_spend": ("label.past_spend", "compact_money"),
+        **_columns(clv="compact_money", low="compact_money", high="compact_money"),
+        "clv_share": ("label.share_of_value", "percent"),
+        "clv_mean": ("label.clv_each", "money"),
+    }
+    return table(
+        worth,
+        columns,
+        caption=say("table.tier_worth"),
+        note=say("note.clv_interval"),
+        name="tier_worth",
+    )
+
+
+def rows(source: Source) -> Table:
+    """Rows read, used, and set aside by reason; the parts sum to the whole."""
+    account = source.account
+    lines = [("label.rows_read", account.read), ("label.rows_used", account.used)]
+    entries = [(term(key), count) for key, count in lines]
+    aside = term("label.rows_aside")
+    entries += [(f"{aside}: {reason}", count) for reason, count in account.reasons.items()]
+    entries += [] if account.reasons else [(aside, 0)]
+    frame = pd.DataFrame(entries, columns=["reason", "rows"])
+    columns = {"reason": ("label.group", "text"), "rows": ("label.rows", "count")}
+    return table(frame, columns, caption=say("table.rows"), name="rows")
+
+
+def activity(periods: pd.DataFrame, period: str) -> Table:
+    """As made by ``rk.activity_by_period``."""
+    columns = {
+        "start": (f"period.{period}", "month" if period == "month" else "date"),
+        "active": ("label.customers", "count"),
+        "new": ("label.revenue_new", "count"),
+        "returning": ("label.revenue_returning", "count"),
+        "purchases": ("label.purchases", "count"),
+        "revenue": ("label.revenue", "money"),
+    }
+    return table(periods, columns, caption=say("table.activity"), name="activity")
+
+
+def by_frequency(check: HoldoutValidation) -> Table:
+    """Purchases made and expected in the unseen time, by repeat purchases before it."""
+    columns = {
+        "frequency": ("label.past_frequency", "text"),
+        "customers": ("label.customers", "count"),
+        "actual": ("label.mean_actual", "number3"),
+        "expected": ("label.mean_expected", "number3"),
+    }
+    return table(
+        check.by_frequency, columns, caption=say("table.by_frequency"), name="holdout_by_frequency"
+    )
+
+
+def change_parts(change: ValueChange) -> Table:
+    """New, grew, shrank, with customers; the amounts sum to the change."""
+    frame = change.to_frame()
+    frame = frame.assign(part=[term(f"label.{name}") for name in frame["part"]])
+    columns = {
+        "part": ("label.group", "text"),
+        "customers": ("label.customers", "count"),
+        "amount": ("label.change", "money"),
+    }
+    return table(frame, columns, caption=say("table.change"), name="value_change")
