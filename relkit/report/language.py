@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 import numbers
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -105,18 +106,19 @@ class Language:
 
     Attributes:
         code: 'en' or 'zh' (Simplified Chinese).
-        currency: ISO 4217 code of the amounts, one per report.
+        currency: ISO 4217 code of the amounts, one per report; None where the
+            source does not say one: amounts then stand as bare numbers.
     """
 
     code: str = "en"
-    currency: str = "USD"
+    currency: str | None = "USD"
 
     def __post_init__(self) -> None:
         if self.code not in LANGUAGES:
             raise ParameterError(
                 f"language={self.code!r} must be en or zh (English, Simplified Chinese)"
             )
-        if not isinstance(self.currency, str) or not re.fullmatch("[A-Z]{3}", self.currency):
+        if self.currency is not None and not re.fullmatch("[A-Z]{3}", str(self.currency)):
             raise ParameterError(
                 f"currency={self.currency!r} must be a three-letter code such as USD or CNY"
             )
@@ -150,7 +152,7 @@ class Language:
 
     def money_digits(self, largest: float) -> int:
         """Decimals for amounts up to ``largest``, so that a column keeps one precision."""
-        cents = CURRENCIES.get(self.currency, ("", "", 2))[2]
+        cents = CURRENCIES.get(self.currency or "", ("", "", 2))[2]
         return 0 if abs(largest) >= 10_000 else cents
 
     def compact_money(self, amount: float) -> str:
@@ -164,6 +166,13 @@ class Language:
         if self.code == "zh":
             return f"{day.year}年{day.month}月{day.day}日"
         return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+    def month(self, moment: Any) -> str:
+        """The month that a day lies in: June 1998, 1998年6月."""
+        day = _as_date(moment)
+        if self.code == "zh":
+            return f"{day.year}年{day.month}月"
+        return f"{_MONTHS[day.month - 1]} {day.year}"
 
     def interval(self, estimate: Estimate, word: str) -> str:
         """The two ends in the unit of the value: 1.81–2.06 M, 22.1–24.8%."""
@@ -218,7 +227,7 @@ class Language:
     def _scale(self, amount: float) -> tuple[float, str, int]:
         """Divisor, unit and decimals that show ``amount`` with three significant digits."""
         if abs(amount) < 9_999.5:
-            cents = CURRENCIES.get(self.currency, ("", "", 2))[2]
+            cents = CURRENCIES.get(self.currency or "", ("", "", 2))[2]
             return 1.0, "", cents if abs(amount) < 100 else 0
         size = abs(float(f"{amount:.2e}"))  # rounded first: 999,950 is 1.00 M, not 1,000 k
         for divisor, unit in _SCALES[self.code]:
@@ -227,6 +236,8 @@ class Language:
         raise AssertionError(f"{amount} has no scale")  # pragma: no cover
 
     def _with_currency(self, amount: str) -> str:
+        if self.currency is None:
+            return amount
         symbol, word, _ = CURRENCIES.get(
             self.currency, (f"{self.currency} ", f" {self.currency}", 2)
         )
@@ -253,11 +264,14 @@ FORMATS: dict[str, Callable[[Language, Any], str]] = {
     "number": lambda language, x: language.number(x, 1),
     "number2": lambda language, x: language.number(x, 2),
     "number3": lambda language, x: language.number(x, 3),
+    # A length of time that people give in whole units mostly: 52, 39.5.
+    "length": lambda language, x: language.number(x, 0 if float(x).is_integer() else 1),
     "percent": lambda language, x: language.percent(x, 1),
     "percent0": lambda language, x: language.percent(x, 0),
     "money": Language.money,
     "compact_money": Language.compact_money,
     "date": Language.date,
+    "month": Language.month,
     "term": _term,
     "text": _text,
 }
@@ -265,7 +279,7 @@ FORMATS: dict[str, Callable[[Language, Any], str]] = {
 _current = Language()
 
 
-def set_language(code: str, currency: str = "USD") -> Language:
+def set_language(code: str, currency: str | None = "USD") -> Language:
     """Choose the language and currency of everything shown from here on.
 
     Raises:
@@ -274,6 +288,17 @@ def set_language(code: str, currency: str = "USD") -> Language:
     global _current
     _current = Language(code, currency)
     return _current
+
+
+@contextmanager
+def speaking(language: Language) -> Iterator[Language]:
+    """Use a language for the length of a ``with`` block, then the one before."""
+    global _current
+    before, _current = _current, language
+    try:
+        yield language
+    finally:
+        _current = before
 
 
 def current() -> Language:
