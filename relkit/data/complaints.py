@@ -1,0 +1,126 @@
+"""Rows that fail, said in words: how many, the first of them, and what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+
+from relkit.data.files import RawRows, factors
+from relkit.data.mapping import SourceMapping
+from relkit.data.tables import CheckedRows
+
+_EXAMPLES = 3
+_SAMPLE = 1_000
+_DATE_PATTERNS = (
+    "%Y-%m-%d",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d %b %Y",
+    "%b %d, %Y",
+    "%Y年%m月%d日",
+)
+_TIME_PATTERNS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
+
+
+def describe_faults(checked: CheckedRows, raw: RawRows, mapping: SourceMapping) -> list[str]:
+    """One line a fault: what, in how many rows, the first rows with their text, the remedy."""
+    counts = checked.counts()
+    lines = []
+    for bit, reason in enumerate(checked.reasons):
+        rows = sum(n for faults, n in counts.items() if faults >> bit & 1)
+        if rows:
+            found = _first_rows(checked, raw, mapping, bit)
+            shown = "; ".join(_place(raw, *each) for each in found[:_EXAMPLES])
+            texts = [text for _, _, text in found if text is not None]
+            hint = _hint(reason.en, texts) or reason.remedy
+            counted = "1 row" if rows == 1 else f"{rows:,} rows"
+            lines.append(f"{reason.en} in {counted} (first: {shown}): {hint}")
+    return lines
+
+
+def _first_rows(
+    checked: CheckedRows, raw: RawRows, mapping: SourceMapping, bit: int
+) -> list[tuple[int, int, str | None]]:
+    """File, row and the text that shows the fault, for the first rows that have it."""
+    rows = checked.rows
+    has = rows.filter((rows.faults & (1 << bit)) != 0)
+    listed = raw.rows.semi_join(has, ["file", "row"]).order_by("file", "row").limit(_SAMPLE)
+    theirs = mapping.columns.get(checked.columns[bit])
+    names = [] if theirs is None else list(factors(theirs, raw.columns))
+    columns = [f"column_{raw.columns.index(name)}" for name in names]
+    found = listed.select("file", "row", *columns).to_pyarrow().to_pylist()
+    return [(each["file"], each["row"], _joined([each[c] for c in columns])) for each in found]
+
+
+def _joined(texts: Sequence[object]) -> str | None:
+    if not texts:
+        return None
+    return " * ".join("" if text is None else str(text) for text in texts)
+
+
+def _place(raw: RawRows, file: int, row: int, text: str | None) -> str:
+    where = f"row {row}" if len(raw.files) == 1 else f"{raw.files[file].path} row {row}"
+    if not text:
+        return where
+    # One line, and short: a stray text may be a whole letter.
+    plain = re.sub(r"\s+", " ", text)
+    return f"{where}, '{plain if len(plain) <= 40 else plain[:39] + '…'}'"
+
+
+def _hint(reason: str, texts: Sequence[str]) -> str:
+    if reason.endswith(" is unreadable"):
+        return _date_hint(texts)
+    if reason.endswith(" is text"):
+        return _amount_hint(texts)
+    return ""
+
+
+def _date_hint(texts: Sequence[str]) -> str:
+    """The patterns that read all of the texts; a day and a month may be either way round."""
+    reads = [
+        date + time
+        for time in _TIME_PATTERNS
+        for date in _DATE_PATTERNS
+        if texts and all(_reads(text.strip(), date + time) for text in texts)
+    ]
+    if reads:
+        listed = " or ".join(f"dates: '{pattern}'" for pattern in reads)
+        return f"set {listed} in the mapping"
+    if texts and all(re.fullmatch(r"\d{5}(\.\d+)?", text.strip()) for text in texts):
+        return "these look like a spreadsheet's day numbers; export the column as dates"
+    return ""
+
+
+def _reads(text: str, pattern: str) -> bool:
+    try:
+        dt.datetime.strptime(text, pattern)
+    except ValueError:
+        return False
+    return True
+
+
+def _amount_hint(texts: Sequence[str]) -> str:
+    """The settings of the mapping that would make numbers of the texts."""
+    settings = []
+    bare = [text.strip() for text in texts]
+    signs = {re.sub(r"[-+\d.,'\s]", "", text) for text in bare}
+    if len(signs) == 1 and len(sign := signs.pop()) in (1, 2, 3) and sign:
+        settings.append(f"currency_sign: '{sign}'")
+        bare = [text.replace(sign, "").strip() for text in bare]
+    if all(re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})*,\d{1,2}|[-+]?\d+,\d+", text) for text in bare):
+        settings.append("decimal: ','")
+        if any("." in text for text in bare):
+            settings.append("thousands: '.'")
+    elif all(re.fullmatch(r"[-+]?\d{1,3}(,\d{3})*(\.\d+)?", text) for text in bare):
+        if any("," in text for text in bare):
+            settings.append("thousands: ','")
+    else:
+        return ""
+    return f"set {' and '.join(settings)} in the mapping" if settings else ""

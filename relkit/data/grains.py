@@ -1,0 +1,158 @@
+"""What one buying occasion is: transactions merged by customer and stretch of time.
+
+Everything the summaries count, they count in grains. A grain begins at an instant,
+and lengths run from the beginning of one grain to the beginning of another, so that
+with grain 'day' the time from Monday to Friday is four days, as published tables
+have it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Literal, get_args
+
+from relkit.data.values import exact_amount, parse_day
+from relkit.errors import DataError, ParameterError, did_you_mean
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pandas as pd
+
+Grain = Literal["exact", "hour", "day", "week"]
+GRAINS: tuple[str, ...] = get_args(Grain)
+_NEEDED = ("customer_id", "occurred_at", "amount")
+_MICROSECONDS_PER_DAY = 86_400_000_000
+
+
+def check_grain(grain: str) -> str:
+    """The grain itself, if it is one of GRAINS.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    if grain not in GRAINS:
+        hint = did_you_mean(str(grain), GRAINS)
+        raise ParameterError(f"grain={grain!r} must be one of {', '.join(GRAINS)}{hint}")
+    return grain
+
+
+def check_day(day: str | dt.date | None, name: str) -> dt.date:
+    """A day as a date.
+
+    Raises:
+        ParameterError: none is given, or it is not written like 1998-06-30.
+    """
+    parsed = parse_day(day, name)
+    if parsed is None:
+        raise ParameterError(f"{name}=None must be a day written like 1998-06-30")
+    return parsed
+
+
+def as_table(transactions: ir.Table | pd.DataFrame) -> ir.Table:
+    """Transactions as customer_id, kind, occurred_at, amount; lazy.
+
+    Args:
+        transactions: An Ibis table, or a frame, which is held against what its
+            columns need since no source has done so.
+
+    Raises:
+        DataError: a column is missing, or a frame has empty ids, times or amounts.
+    """
+    import ibis
+
+    names = [str(name) for name in transactions.columns]
+    missing = [f"no column '{n}'{did_you_mean(n, names)}" for n in _NEEDED if n not in names]
+    if missing:
+        raise DataError(
+            f"transactions need {', '.join(_NEEDED)}; there are {', '.join(names)}", missing
+        )
+    if isinstance(transactions, ibis.Table):
+        table = transactions
+    else:
+        empty = {name: int(transactions[name].isna().sum()) for name in _NEEDED}
+        faults = [f"{name} is empty in {rows:,} rows" for name, rows in empty.items() if rows]
+        if faults:
+            raise DataError("transactions cannot be counted; fill in or drop these rows", faults)
+        table = ibis.memtable(transactions.reset_index(drop=True))
+    if "kind" not in table.columns:
+        table = table.mutate(kind=(table.amount < 0).ifelse("refund", "purchase"))
+    return table.select(
+        "kind",
+        customer_id=table.customer_id.cast("string"),
+        occurred_at=table.occurred_at.cast("timestamp"),
+        amount=table.amount,
+    )
+
+
+def rows_until(rows: ir.Table, day: dt.date) -> ir.Table:
+    """The rows up to the end of a day."""
+    return rows.filter(rows.occurred_at < midnight_after(day))
+
+
+def midnight(day: dt.date) -> ir.TimestampScalar:
+    """The instant a day begins."""
+    import ibis
+
+    return ibis.timestamp(f"{day} 00:00:00")
+
+
+def midnight_after(day: dt.date) -> ir.TimestampScalar:
+    """The instant a day ends."""
+    return midnight(day + dt.timedelta(days=1))
+
+
+def grain_start(at: ir.TimestampValue, grain: str, anchor: dt.date) -> ir.TimestampValue:
+    """The beginning of the grain that an instant lies in.
+
+    Args:
+        at: Instants.
+        grain: One of GRAINS.
+        anchor: For 'week' the last day of one of the 7-day periods.
+    """
+    match grain:
+        case "exact":
+            return at
+        case "hour":
+            return at.truncate("h")
+        case "day":
+            return at.truncate("D")
+    first_day = midnight(anchor - dt.timedelta(days=6))
+    days = at.truncate("D").delta(first_day, unit="day")
+    return first_day + ((days / 7).floor().cast("int64") * 7).as_interval("D")
+
+
+def last_grain(grain: str, day: dt.date) -> dt.datetime:
+    """The beginning of the last grain of a day, which observation lasts until."""
+    start = dt.datetime.combine(day, dt.time())
+    match grain:
+        case "exact":
+            return start + dt.timedelta(days=1)
+        case "hour":
+            return start + dt.timedelta(hours=23)
+        case "day":
+            return start
+    return start - dt.timedelta(days=6)
+
+
+def days_between(later: ir.TimestampValue, earlier: ir.TimestampValue) -> ir.NumericValue:
+    """Days from one instant to another, with their fraction."""
+    return later.delta(earlier, unit="microsecond") / float(_MICROSECONDS_PER_DAY)
+
+
+def by_customer_and_grain(rows: ir.Table, grain: str, anchor: dt.date) -> ir.Table:
+    """Transactions merged: one row a customer and grain.
+
+    Returns:
+        customer_id, grain_at (its beginning), purchases (rows), bought and
+        refunded (exact decimals), first_at and last_at of the purchases.
+    """
+    rows = rows.mutate(grain_at=grain_start(rows.occurred_at, grain, anchor))
+    bought = rows.kind == "purchase"
+    amount = exact_amount(rows.amount)
+    return rows.group_by("customer_id", "grain_at").agg(
+        purchases=bought.sum(),
+        bought=amount.sum(where=bought),
+        refunded=amount.sum(where=~bought),
+        first_at=rows.occurred_at.min(where=bought),
+        last_at=rows.occurred_at.max(where=bought),
+    )
