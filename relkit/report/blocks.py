@@ -286,7 +286,7 @@ def provenance(
     simulated = bool(said.pop("synthetic", False)) if synthetic is None else bool(synthetic)
     said.pop("synthetic", None)
     files = tuple(
-        (visible(str(f.get("path", ""))), _fact("rows", f.get("rows")), str(f.get("sha256", "")))
+        (visible(str(f.get("path", ""))), _rows(f.get("rows")), str(f.get("sha256", "")))
         for f in map(_as_mapping, said.pop("files", None) or ())
     )
     given = {name: value for name, value in said.items() if value is not None}
@@ -323,6 +323,10 @@ def _fact(name: str, value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(_fact("", item) for item in value)
     return value.text() if isinstance(value, Statement) else visible(str(value))
+
+
+def _rows(rows: Any) -> str:
+    return "" if rows is None else say("provenance.file_rows", n=rows).text()
 
 
 def _named(key: str) -> str:

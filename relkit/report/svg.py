@@ -39,6 +39,7 @@ def inline_svg(source: str, alt: str) -> tuple[str, str]:
     width, height = (root.attrib.pop(side).removesuffix("pt") for side in ("width", "height"))
     root.attrib.pop("version", None)
     root.set("viewBox", f"0 0 {width} {height}")
+    root.set("preserveAspectRatio", "xMinYMin meet")
     root.set("role", "img")
     root.set("aria-label", alt)
     # matplotlib says this for every element of the page; here it is for this chart.

@@ -52,7 +52,7 @@ FAMILIES = ("Source Sans Pro", "Noto Sans SC")
 Size = Literal["full", "wide", "half"]
 # Width and height in pixels of the deck: alone on a slide; under a row of tiles;
 # beside a text or another chart.
-SIZES: dict[str, tuple[int, int]] = {"full": (1140, 500), "wide": (1140, 380), "half": (700, 470)}
+SIZES: dict[str, tuple[int, int]] = {"full": (1140, 480), "wide": (1140, 330), "half": (700, 470)}
 TEXT_SIZE = 15.0
 
 _applied = False
