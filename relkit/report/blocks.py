@@ -262,37 +262,70 @@ def details(summary: Statement | str, *blocks: Any) -> Details:
 
 
 def provenance(
-    source: Any, parameters: Mapping[str, Any] | None = None, synthetic: bool | None = None
+    source: Any,
+    parameters: Mapping[str, Any] | None = None,
+    synthetic: bool | None = None,
+    customers: int | None = None,
 ) -> Provenance:
     """Where the figures come from; becomes the footer of every page.
 
     Args:
         source: What ``Source.describe()`` gives, or an object that has it: any of
-            name, period (start, end), as_of, customers, transactions, rows_read,
-            rows_used, rows_set_aside, currency, files (each path, rows, sha256),
-            synthetic. What else it says is listed too.
+            name (text, or one text a language), span (first and last day), as_of,
+            account (rows read, used, set_aside), currency, files (each path, rows,
+            sha256), synthetic. What else it says is listed too.
         parameters: Of the notebook, by name.
         synthetic: Whether the customers are simulated; what the source says if None.
+        customers: How many customers the figures are about.
 
     Raises:
         ParameterError: ``source`` is neither.
     """
-    said = source.describe() if hasattr(source, "describe") else source
-    if not isinstance(said, Mapping):
+    whole = source.describe() if hasattr(source, "describe") else source
+    if not isinstance(whole, Mapping):
         raise ParameterError(
             f"provenance takes a source or what its describe() gives, found {type(source).__name__}"
         )
-    said = dict(said)
+    said = _told(whole, customers)
     simulated = bool(said.pop("synthetic", False)) if synthetic is None else bool(synthetic)
     said.pop("synthetic", None)
     files = tuple(
-        (visible(str(f.get("path", ""))), _rows(f.get("rows")), str(f.get("sha256", "")))
+        (visible(str(f.get("path", ""))), _fact("rows", f.get("rows")), str(f.get("sha256", "")))
         for f in map(_as_mapping, said.pop("files", None) or ())
     )
     given = {name: value for name, value in said.items() if value is not None}
     facts = tuple((_named(name), _fact(name, value)) for name, value in given.items())
     shown = ((name, visible(str(value))) for name, value in (parameters or {}).items())
-    return Provenance(facts, files, tuple(shown), simulated, _source_line(given))
+    kept = {str(name): _plain_fact(value) for name, value in whole.items()}
+    return Provenance(facts, files, tuple(shown), simulated, _source_line(given), kept)
+
+
+def _told(whole: Mapping[str, Any], customers: int | None) -> dict[str, Any]:
+    """What a source says, flattened to what a reader is told."""
+    said = dict(whole)
+    name = said.get("name")
+    if isinstance(name, Mapping):
+        said["name"] = name.get(current().code) or next(iter(name.values()), None)
+    told = {key: said.pop(key) for key in ("name",) if key in said}
+    told["period"] = said.pop("span", said.pop("period", None))
+    told["customers"] = customers if customers is not None else said.pop("customers", None)
+    account = said.pop("account", None)
+    for part in ("read", "used", "set_aside") if isinstance(account, Mapping) else ():
+        told[f"rows_{part}"] = account[part]
+    mapping = said.pop("mapping", None)
+    if isinstance(mapping, Mapping):
+        said["files"] = [*(said.get("files") or ()), mapping]
+    said.pop("ids_given", None)
+    return told | said
+
+
+def _plain_fact(value: Any) -> Any:
+    """A part of a source's description as plain JSON data."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain_fact(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain_fact(inner) for inner in value]
+    return _value(value)
 
 
 def _source_line(said: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ def base_value(change: ValueChange, before: date | str) -> Statement:
         f"answer.{change.verdict}",
         horizon=change.horizon,
         unit=f"unit.{change.unit}",
-        now=change.now,
+        now=change.now.total.value,
         share=abs(change.change_share),
         before=before,
     )
@@ -225,6 +225,11 @@ def purchase_model(fit: BGNBDFit) -> Statement:
 
 def spend_model(fit: GammaGammaFit) -> Statement:
     return say("value.spend_model", mean=fit.population_mean)
+
+
+def spend_left_out(fit: GammaGammaFit) -> Statement | None:
+    """Repeat customers that the spend model could not use; None if it used all."""
+    return say("value.spend_left_out", n=fit.left_out) if fit.left_out else None
 
 
 # ---- does the model predict -----------------------------------------------------------

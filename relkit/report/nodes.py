@@ -8,7 +8,8 @@ that a number in a headline can be recomputed.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from relkit.errors import ParameterError
@@ -172,6 +173,7 @@ class Provenance(Block):
         parameters: (name, text) pairs.
         synthetic: Whether the customers are simulated.
         line: For the footer of a slide: name, period, number of customers.
+        source: What the source said of itself, whole; the run record keeps it.
     """
 
     node: ClassVar[str] = "provenance"
@@ -180,6 +182,7 @@ class Provenance(Block):
     parameters: tuple[tuple[str, str], ...]
     synthetic: bool
     line: str
+    source: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
