@@ -290,8 +290,8 @@ def provenance(
     simulated = bool(said.pop("synthetic", False)) if synthetic is None else bool(synthetic)
     said.pop("synthetic", None)
     files = tuple(
-        (visible(str(f.get("path", ""))), _fact("rows", f.get("rows")), str(f.get("sha256", "")))
-        for f in map(_as_mapping, said.pop("files", None) or ())
+        (visible(str(f.get("path", ""))), _rows(f.get("rows")), str(f.get("sha256", "")))
+        for f in said.pop("files", None) or ()
     )
     given = {name: value for name, value in said.items() if value is not None}
     facts = tuple((_named(name), _fact(name, value)) for name, value in given.items())
@@ -312,6 +312,8 @@ def _told(whole: Mapping[str, Any], customers: int | None) -> dict[str, Any]:
     account = said.pop("account", None)
     for part in ("read", "used", "set_aside") if isinstance(account, Mapping) else ():
         told[f"rows_{part}"] = account[part]
+    if isinstance(account, Mapping):
+        told["reasons"] = account.get(f"reasons_{current().code}") or account.get("reasons") or None
     mapping = said.pop("mapping", None)
     if isinstance(mapping, Mapping):
         said["files"] = [*(said.get("files") or ()), mapping]
@@ -329,12 +331,14 @@ def _plain_fact(value: Any) -> Any:
 
 
 def _source_line(said: Mapping[str, Any]) -> str:
-    """One line for a slide's footer: name, period, number of customers."""
+    """One line for a slide's footer: name, period, number of customers or transactions."""
     parts = [_fact("name", said["name"])] if "name" in said else []
     if "period" in said:
         parts.append(_fact("period", said["period"]))
     if isinstance(said.get("customers"), int):
         parts.append(say("provenance.cases", n=said["customers"]).text())
+    elif isinstance(said.get("rows_used"), int):
+        parts.append(say("provenance.rows_behind", n=said["rows_used"]).text())
     return " · ".join(parts)
 
 
@@ -366,12 +370,6 @@ def _named(key: str) -> str:
     known = lang.all_texts()
     full = f"provenance.{key}"
     return lang.term(full) if full in known else visible(key.replace("_", " "))
-
-
-def _as_mapping(entry: Any) -> Mapping[str, Any]:
-    if isinstance(entry, Mapping):
-        return entry
-    return {name: getattr(entry, name, None) for name in ("path", "rows", "sha256")}
 
 
 def _as_block(item: Any) -> Block:

@@ -28,6 +28,7 @@ CSP = (
 )
 STYLES_HERE = "/*relkit:styles*/"
 _CSS_TEXT = "…–0123456789"  # what the style sheets and the script may add to a page
+_UNIT = re.compile(r"(.*\d)( ?[^\d\s%.,][^\d]*)")
 LONGEST_CELL = 200  # characters of one table cell; the CSV has the whole
 _TOGETHER = re.compile(
     r"[^\s（(]*\d (?:k|M|bn)(?![A-Za-z])|n = [\d,]+|[\d,.]*\d ?[%年月日位个周天次名万亿]+[美欧]?元?"
@@ -54,7 +55,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters.update(prose=prose, svg=svg, shortened=shortened, tied=tied, data_uri=data_uri)
+    found.filters.update(
+        prose=prose, svg=svg, shortened=shortened, tied=tied, with_unit=with_unit, data_uri=data_uri
+    )
     found.globals.update(
         first_rows=first_rows,
         gate_word=gate_word,
@@ -253,6 +256,14 @@ def tied(text: str) -> Markup:
         ]
         end = match.end()
     return Markup("").join([*out, escape(text[end:])])
+
+
+def with_unit(text: str) -> Markup:
+    """A tile's value whose unit is set smaller: 193 large, 万美元 small."""
+    match = _UNIT.fullmatch(text)
+    if match is None:
+        return Markup(escape(text))
+    return Markup('{}<span class="unit">{}</span>').format(match[1], match[2])
 
 
 def shortened(text: str) -> str:

@@ -375,6 +375,12 @@ class Statement:
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        # A statement that ends a cell is a paragraph of the report.
+        from relkit.report.blocks import text
+
+        return text(self)._repr_mimebundle_(include, exclude)
+
 
 def _slots(template: str, name: str) -> list[tuple[str, str]]:
     """The (name, format word) pairs of a template."""

@@ -87,7 +87,10 @@ def tier_table():
         "customers": statement(en="Customers", zh="客户数"),
         "clv": (statement(en="Value, 52 weeks", zh="52 周价值"), "money"),
         "per_customer": (statement(en="Per customer", zh="每位客户"), "money"),
-        "share": (statement(en="Share of value (95% interval)", zh="价值占比（95% 区间）"), "percent±"),
+        "share": (
+            statement(en="Share of value (95% interval)", zh="价值占比（95% 区间）"),
+            "percent±",
+        ),
     }
     return blocks.table(frame, columns, name="tiers")
 
@@ -199,13 +202,12 @@ def demo_slides():
 def demo_provenance(synthetic=False):
     return blocks.provenance(
         {
-            "name": "CDNOW",
-            "period": (date(1997, 1, 1), date(1998, 6, 30)),
-            "as_of": date(1998, 6, 30),
+            "name": {"en": "CDNOW", "zh": "CDNOW 唱片店"},
+            "span": ["1997-01-01", "1998-06-30"],
+            "as_of": "1998-06-30",
             "customers": 23_570,
-            "rows_read": 69_659,
-            "rows_used": 69_579,
-            "rows_set_aside": 80,
+            "account": {"read": 69_659, "used": 69_579, "set_aside": 80,
+                        "reasons": {"amount is not positive": 80}, "reasons_zh": {"金额不为正": 80}},
             "currency": "USD",
             "files": [{"path": "CDNOW_master.txt", "rows": 69_659, "sha256": "9f86d081884c7d65" * 4}],
         },
@@ -221,7 +223,12 @@ def code_cell(*shown, tags=(), source="secret_code()"):
         for block in shown
     ]
     outputs.append({"output_type": "stream", "name": "stdout", "text": "plain output"})
-    return {"cell_type": "code", "source": source, "outputs": outputs, "metadata": {"tags": list(tags)}}
+    return {
+        "cell_type": "code",
+        "source": source,
+        "outputs": outputs,
+        "metadata": {"tags": list(tags)},
+    }
 
 
 def markdown_cell(source, tags=()):
@@ -327,7 +334,9 @@ def open_page(browser, tmp_path):
 
         page.route("**/*", only_the_file)
         errors = []
-        page.on("console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda e: errors.append(str(e)))
         page.goto(path.as_uri())
         page.evaluate("document.fonts.ready")
