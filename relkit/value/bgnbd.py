@@ -1,0 +1,579 @@
+"""BG/NBD: how often customers buy, and whether they still do.
+
+While active a customer buys at a rate drawn from a gamma distribution (r, alpha);
+after each repeat purchase the customer leaves with a probability drawn from a
+beta distribution (a, b). Nobody reports leaving: that is what the model infers.
+
+Source: Fader, Hardie & Lee (2005), "'Counting your customers' the easy way: an
+alternative to the Pareto/NBD model", Marketing Science 24.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit
+
+from relkit.errors import DataError, FitError, ParameterError
+from relkit.intervals import normal_quantile
+from relkit.units import days_per
+from relkit.value.inputs import (
+    FloatArray,
+    PurchaseHistory,
+    agreed_unit,
+    customers,
+    read_history,
+    read_horizon,
+    unique_rows,
+)
+from relkit.value.newton import Optimum, maximise
+from relkit.value.purchase_integral import purchases_while_active
+
+# Four parameters are read from repeat behaviour; below this the search would
+# end somewhere, but the interval of every parameter spans orders of magnitude.
+FEWEST_REPEATERS = 10
+# Half the 5 % point of chi-squared with one degree: what allowing customers to
+# leave must add to the log-likelihood before the data can be said to show it.
+LEAST_GAIN_OF_DROP_OUT = 1.92
+# Sides of the box, T scaled to 1. At 1e5 a gamma or beta distribution is a
+# constant for every practical purpose: the data show no heterogeneity.
+LOWEST = np.log([1e-6, 1e-9, 1e-6, 1e-6])
+HIGHEST = np.log([1e5, 1e14, 1e5, 1e6])
+
+CONVERGED = "converged"
+NO_DROP_OUT = "no drop-out identified"
+NO_HETEROGENEITY = "no heterogeneity identified"
+TOO_FEW_REPEATERS = "too few repeaters"
+
+
+class BGNBDParams(NamedTuple):
+    """Parameters of the model, or one figure for each of them.
+
+    Attributes:
+        r: Shape of the purchase rates.
+        alpha: Scale of the purchase rates, in units of time; r / alpha is the mean rate.
+        a: First shape of the drop-out probability; a / (a + b) is its mean.
+        b: Second shape of the drop-out probability.
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+
+
+def alive_log_odds(params: BGNBDParams, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Any:
+    """Log odds of having left at T; -inf where x is 0. Shapes (n,) -> (n,).
+
+    In logarithms, since (alpha + T) ** (r + x) overflows for heavy buyers.
+    """
+    r, alpha, a, b = params
+    silence = np.log1p((T - t_x) / (alpha + t_x))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        odds = math.log(a) - np.log(b + x - 1) + (r + x) * silence
+    return np.where(x > 0, odds, -np.inf)
+
+
+def alive(params: BGNBDParams, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+    """P(alive) of checked arrays, shape (n,)."""
+    chance: FloatArray = expit(-alive_log_odds(params, x, t_x, T))
+    return chance
+
+
+def purchases_if_alive(
+    params: BGNBDParams, x: FloatArray, T: FloatArray, horizons: FloatArray
+) -> FloatArray:
+    """Expected purchases given active at T; x, T (n,), horizons (m,) -> (n, m)."""
+    (pair_x, pair_T), place = unique_rows(x, T)
+    s = horizons[None, :] / (params.alpha + pair_T)[:, None]
+    everyone = np.repeat(pair_x, len(horizons))
+    flat = purchases_while_active(params.r, params.a, params.b, everyone, s.ravel())
+    return flat.reshape(s.shape)[place]
+
+
+@dataclass(frozen=True, slots=True)
+class BGNBD:
+    """The model with known parameters.
+
+    Attributes:
+        r: Shape of the purchase rates.
+        alpha: Scale of the purchase rates, in ``unit``.
+        a: First shape of the drop-out probability.
+        b: Second shape of the drop-out probability.
+        unit: The unit of alpha, recency, T and every horizon, if it is known.
+
+    Raises:
+        ParameterError: a parameter is not positive and finite; no such unit.
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"{name}={value} must be positive and finite"
+            for name, value in self.params._asdict().items()
+            if not (isinstance(value, (int, float)) and 0 < value < math.inf)
+        ]
+        if faults:
+            raise ParameterError("BG/NBD cannot have these parameters", faults)
+        if self.unit is not None:
+            days_per(self.unit)
+
+    @property
+    def params(self) -> BGNBDParams:
+        """The four parameters by name."""
+        return BGNBDParams(self.r, self.alpha, self.a, self.b)
+
+    @property
+    def log_covariance(self) -> FloatArray:
+        """Covariance of the log parameters, (4, 4): zero, for they are given as known."""
+        return np.zeros((4, 4))
+
+    def probability_alive(
+        self,
+        summary: pd.DataFrame | None = None,
+        *,
+        frequency: Any = None,
+        recency: Any = None,
+        T: Any = None,
+    ) -> Any:
+        """Probability that each customer is still active at T.
+
+        Args:
+            summary: Frame with frequency, recency and T; or give arrays or numbers:
+            frequency: Repeat purchases; the first purchase is not one.
+            recency: First to last purchase.
+            T: First purchase to the end of observation.
+
+        Returns:
+            In [0, 1], shape (n,), or a number for numbers; exactly 1 where
+            frequency is 0, since in this model a customer can only leave right
+            after a repeat purchase.
+
+        Raises:
+            ParameterError: units differ, or no histories are given.
+            DataError: values that cannot be a history; all faults are named.
+
+        Source: Fader, Hardie & Lee (2008), "Computing P(alive) using the BG/NBD
+            model", equation 1.
+        """
+        history = read_history(summary, frequency, recency, T, unit=self.unit)
+        return history.answer(alive(self.params, history.frequency, history.recency, history.T))
+
+    def expected_purchases(
+        self,
+        summary: pd.DataFrame | None = None,
+        *,
+        frequency: Any = None,
+        recency: Any = None,
+        T: Any = None,
+        horizon: float,
+    ) -> Any:
+        """Purchases that each customer is expected to make within the horizon after T.
+
+        Args:
+            summary: Frame with frequency, recency and T; or give arrays or numbers:
+            frequency: Repeat purchases.
+            recency: First to last purchase.
+            T: First purchase to the end of observation.
+            horizon: Length of time after T, one number, in the unit of T.
+
+        Returns:
+            Shape (n,), or a number for numbers; relative error below 1e-9.
+
+        Raises:
+            ParameterError: a horizon that is not positive, units that differ.
+            DataError: values that cannot be a history; all faults are named.
+
+        Source: Fader, Hardie & Lee (2005), equation 10.
+        """
+        length = read_horizon(horizon)
+        history = read_history(summary, frequency, recency, T, unit=self.unit)
+        x, t_x, end = history.frequency, history.recency, history.T
+        ahead = purchases_if_alive(self.params, x, end, np.array([length]))[:, 0]
+        return history.answer(alive(self.params, x, t_x, end) * ahead)
+
+    def expected_purchases_new(self, horizon: Any) -> Any:
+        """Repeat purchases that a new customer is expected to make.
+
+        Args:
+            horizon: Time since the first purchase; a number or an array.
+
+        Returns:
+            A number for a number, else an array of the same shape.
+
+        Raises:
+            ParameterError: a horizon that is not positive and finite.
+
+        Source: Fader, Hardie & Lee (2005), equation 9.
+        """
+        lengths = np.atleast_1d(np.asarray(horizon, dtype=float))
+        for length in lengths[~(np.isfinite(lengths) & (lengths > 0))][:1]:
+            read_horizon(float(length))
+        new = np.zeros(1)
+        flat = purchases_if_alive(self.params, new, new, lengths.ravel())[0]
+        return float(flat[0]) if np.ndim(horizon) == 0 else flat.reshape(np.shape(horizon))
+
+    def log_likelihood_of(
+        self,
+        summary: pd.DataFrame | None = None,
+        *,
+        frequency: Any = None,
+        recency: Any = None,
+        T: Any = None,
+        weights: Any = None,
+    ) -> float:
+        """Log-likelihood of these customers under the parameters.
+
+        Args:
+            summary: Frame with frequency, recency and T; or give arrays or numbers:
+            frequency: Repeat purchases.
+            recency: First to last purchase.
+            T: First purchase to the end of observation.
+            weights: How many customers each row stands for.
+
+        Raises:
+            ParameterError: units differ, or no histories are given.
+            DataError: values that cannot be a history; all faults are named.
+        """
+        history = read_history(summary, frequency, recency, T, weights=weights, unit=self.unit)
+        statistic = Likelihood.of(history)
+        scaled = np.log([self.r, self.alpha / statistic.scale, self.a, self.b])
+        return float(statistic(scaled)[0] + statistic.constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """The log-likelihood of log parameters, reduced to its sufficient statistics.
+
+    Four kinds of terms need four sums only: over j, of customers with more than j
+    repeats; over distinct T; over distinct repeaters. T is scaled to 1, so that the
+    fit is the same under every unit of time.
+
+    Attributes:
+        scale: What T and recency were divided by.
+        more_than: Customers with more than j repeats, j = 0, 1, …
+        end: Distinct T, scaled.
+        end_customers: Customers with that T.
+        end_repeats: Their repeats in all.
+        repeaters: Distinct frequency, recency and T of repeaters, scaled.
+        repeater_customers: Customers with these.
+    """
+
+    scale: float
+    more_than: FloatArray
+    end: FloatArray
+    end_customers: FloatArray
+    end_repeats: FloatArray
+    repeaters: tuple[FloatArray, ...]
+    repeater_customers: FloatArray
+
+    @classmethod
+    def of(cls, history: PurchaseHistory) -> Likelihood:
+        """The sums that the likelihood of these histories needs."""
+        x, weights = history.frequency, history.weights
+        scale = float(history.T.max()) if len(x) and history.T.max() > 0 else 1.0
+        end, t_x = history.T / scale, history.recency / scale
+        (distinct_end,), place = unique_rows(end)
+        more_than = np.bincount(x.astype(np.intp), weights=weights)[::-1].cumsum()[::-1][1:]
+        again = x > 0
+        repeaters, row = unique_rows(x[again], t_x[again], end[again])
+        return cls(
+            scale=scale,
+            more_than=more_than,
+            end=distinct_end,
+            end_customers=np.bincount(place, weights, len(distinct_end)),
+            end_repeats=np.bincount(place, weights * x, len(distinct_end)),
+            repeaters=repeaters,
+            repeater_customers=np.bincount(row, weights[again], len(repeaters[0])),
+        )
+
+    @property
+    def constant(self) -> float:
+        """What scaling time took from the log-likelihood."""
+        return -float(self.end_repeats.sum()) * math.log(self.scale)
+
+    def buying(self, log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Terms of r and alpha alone: the NBD, in which nobody leaves; k = 2."""
+        r, alpha = np.exp(log_params)
+        j = np.arange(len(self.more_than))
+        share = r / (r + j)
+        waited = np.log1p(self.end / alpha)
+        part = self.end / (alpha + self.end)
+        exposed = r * self.end_customers + self.end_repeats
+        all_repeats = float(self.end_repeats.sum())
+        value = self.more_than @ np.log(r + j) - exposed @ waited - all_repeats * math.log(alpha)
+        waiting = r * float(self.end_customers @ waited)
+        met = r * float(self.end_customers @ part)
+        gradient = np.array([self.more_than @ share - waiting, exposed @ part - all_repeats])
+        hessian = np.array(
+            [
+                [self.more_than @ (share * (1 - share)) - waiting, met],
+                [met, -float(exposed @ (part * (1 - part)))],
+            ]
+        )
+        return float(value), gradient, hessian
+
+    def _staying(self, a: float, b: float) -> tuple[float, FloatArray, FloatArray]:
+        """Terms of a and b alone: having stayed after each repeat; k = 2."""
+        j = np.arange(len(self.more_than))
+        total = a + b + j
+        gone, stayed = a / total, b / (b + j)
+        value = -self.more_than @ np.log1p(a / (b + j))
+        mixed = float(self.more_than @ (gone * b / total))
+        gradient = np.array([-self.more_than @ gone, self.more_than @ (gone * stayed)])
+        bend = stayed * (1 - stayed) - b * (a + j) / total**2
+        hessian = np.array(
+            [
+                [-float(self.more_than @ (gone * (b + j) / total)), mixed],
+                [mixed, float(self.more_than @ bend)],
+            ]
+        )
+        return float(value), gradient, hessian
+
+    def __call__(self, log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Value, gradient (4,) and Hessian (4, 4) at the log parameters, scaled."""
+        params = BGNBDParams(*np.exp(log_params).tolist())
+        r, alpha, a, b = params
+        gradient, hessian = np.zeros(4), np.zeros((4, 4))
+        value, gradient[:2], hessian[:2, :2] = self.buying(log_params[:2])
+        more, gradient[2:], hessian[2:, 2:] = self._staying(a, b)
+        x, t_x, T = self.repeaters
+        odds = alive_log_odds(params, x, t_x, T)
+        left = expit(odds)
+        slope = np.empty((4, len(x)))
+        slope[0] = r * np.log1p((T - t_x) / (alpha + t_x))
+        silent = alpha * (T - t_x) / ((alpha + T) * (alpha + t_x))
+        slope[1] = -(r + x) * silent
+        slope[2] = 1.0
+        slope[3] = -b / (b + x - 1)
+        weight = self.repeater_customers * left
+        gradient += slope @ weight
+        hessian += (slope * (weight * (1 - left))) @ slope.T
+        hessian[0, 0] += weight @ slope[0]
+        hessian[0, 1] -= weight @ (r * silent)
+        hessian[1, 0] = hessian[0, 1]
+        hessian[1, 1] += weight @ (
+            (r + x) * (alpha * T / (alpha + T) ** 2 - alpha * t_x / (alpha + t_x) ** 2)
+        )
+        hessian[3, 3] += weight @ (slope[3] * (x - 1) / (b + x - 1))
+        value += more + float(self.repeater_customers @ np.logaddexp(0, odds))
+        return value, gradient, hessian
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BGNBDFit:
+    """A fitted BG/NBD; every prediction of ``BGNBD`` is a method of it.
+
+    Attributes:
+        status: 'converged'; 'no heterogeneity identified', where customers are so
+            alike that a pair of parameters runs to infinity together (predictions
+            hold, these parameters have no finite error); 'no drop-out identified'
+            and 'too few repeaters', where the data do not carry the model and
+            every prediction raises FitError.
+        n: Customers.
+        n_repeaters: Customers with a repeat purchase.
+        unit: Unit of alpha and of every horizon, if it is known.
+        evaluations: How often the likelihood was computed.
+    """
+
+    status: str
+    n: int
+    n_repeaters: int
+    unit: str | None
+    evaluations: int = 0
+    _model: BGNBD | None = None
+    _log_likelihood: float = math.nan
+    _covariance: FloatArray = field(default_factory=lambda: np.zeros((4, 4)), repr=False)
+    _unbounded: tuple[bool, ...] = (False,) * 4
+    _reason: str = ""
+
+    @property
+    def model(self) -> BGNBD:
+        """The model at the fitted parameters.
+
+        Raises:
+            FitError: the status is one without parameters.
+        """
+        if self._model is None:
+            raise FitError(f"BG/NBD: {self.status}", [self._reason])
+        return self._model
+
+    @property
+    def params(self) -> BGNBDParams:
+        """The fitted parameters; alpha in ``unit``. FitError where there are none."""
+        return self.model.params
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log-likelihood at the fit. FitError where there is no fit."""
+        return self._log_likelihood if self.model else math.nan
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Covariance of the logarithms of the parameters, shape (4, 4)."""
+        return self._covariance if self.model else np.zeros((4, 4))
+
+    @property
+    def log_covariance(self) -> FloatArray:
+        """The same as ``covariance``, under the name that known models share."""
+        return self.covariance
+
+    @property
+    def standard_errors(self) -> BGNBDParams:
+        """Standard error of each parameter (delta method); inf where unbounded."""
+        spread = np.sqrt(np.diag(self.covariance)) * np.array(self.params)
+        return BGNBDParams(*np.where(self._unbounded, math.inf, spread).tolist())
+
+    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
+        """One row a parameter: parameter, estimate, standard_error, low, high, status.
+
+        The interval is symmetric in the logarithm, so it stays positive. Without
+        a fit the figures are missing and the status says why.
+        """
+        z = normal_quantile(level)
+        frame = pd.DataFrame({"parameter": BGNBDParams._fields})
+        if self._model is None:
+            frame[["estimate", "standard_error", "low", "high"]] = math.nan
+        else:
+            estimate = np.array(self.params)
+            half = np.where(self._unbounded, math.inf, z * np.sqrt(np.diag(self.covariance)))
+            frame["estimate"] = estimate
+            frame["standard_error"] = list(self.standard_errors)
+            frame["low"], frame["high"] = estimate * np.exp(-half), estimate * np.exp(half)
+        return frame.assign(status=self.status)
+
+    def probability_alive(
+        self,
+        summary: pd.DataFrame | None = None,
+        *,
+        frequency: Any = None,
+        recency: Any = None,
+        T: Any = None,
+    ) -> Any:
+        """As ``BGNBD.probability_alive``. FitError where the data do not support it."""
+        return self.model.probability_alive(summary, frequency=frequency, recency=recency, T=T)
+
+    def expected_purchases(
+        self,
+        summary: pd.DataFrame | None = None,
+        *,
+        frequency: Any = None,
+        recency: Any = None,
+        T: Any = None,
+        horizon: float,
+    ) -> Any:
+        """As ``BGNBD.expected_purchases``. FitError where the data do not support it."""
+        return self.model.expected_purchases(
+            summary, frequency=frequency, recency=recency, T=T, horizon=horizon
+        )
+
+    def expected_purchases_new(self, horizon: Any) -> Any:
+        """As ``BGNBD.expected_purchases_new``. FitError where there is no fit."""
+        return self.model.expected_purchases_new(horizon)
+
+    def log_likelihood_of(
+        self,
+        summary: pd.DataFrame | None = None,
+        *,
+        frequency: Any = None,
+        recency: Any = None,
+        T: Any = None,
+        weights: Any = None,
+    ) -> float:
+        """As ``BGNBD.log_likelihood_of``. FitError where there is no fit."""
+        return self.model.log_likelihood_of(
+            summary, frequency=frequency, recency=recency, T=T, weights=weights
+        )
+
+
+def fit_bgnbd(
+    summary: pd.DataFrame | None = None,
+    *,
+    frequency: Any = None,
+    recency: Any = None,
+    T: Any = None,
+    weights: Any = None,
+    unit: str | None = None,
+) -> BGNBDFit:
+    """BG/NBD by maximum likelihood.
+
+    Args:
+        summary: Frame with frequency, recency and T; or give arrays:
+        frequency: Repeat purchase periods, shape (n,).
+        recency: First to last purchase, shape (n,).
+        T: First purchase to the end of observation, shape (n,).
+        weights: How many customers each row stands for, shape (n,); counted
+            distinct rows give the same fit as the customers one by one.
+        unit: Unit of recency and T; else ``summary.attrs["unit"]``.
+
+    Returns:
+        The fit; look at ``status`` before its numbers.
+
+    Raises:
+        ParameterError: neither or both forms given, or units that differ.
+        DataError: no customers, or values that cannot be a history.
+        FitError: the search found no maximum.
+
+    Source: Fader, Hardie & Lee (2005), equation 6, in logarithms and summed over
+        distinct rows.
+    """
+    agreed = agreed_unit(unit, summary)
+    history = read_history(summary, frequency, recency, T, weights=weights)
+    n = customers(history.weights)
+    if n == 0:
+        raise DataError("BG/NBD: there are no customers to fit; at least one row is required")
+    n_repeaters = customers(history.weights[history.frequency > 0])
+    if n_repeaters < FEWEST_REPEATERS:
+        reason = (
+            f"{n_repeaters:,} of {n:,} customers came back; at least {FEWEST_REPEATERS} are "
+            "required; take a longer period or more customers"
+        )
+        return BGNBDFit(TOO_FEW_REPEATERS, n, n_repeaters, agreed, _reason=reason)
+    statistic = Likelihood.of(history)
+    stay = maximise(statistic.buying, np.zeros(2), LOWEST[:2], HIGHEST[:2])
+    start = np.append(stay.point, np.log([0.5, 1.5]))
+    best = maximise(statistic, start, LOWEST, HIGHEST)
+    gain = best.value - stay.value
+    if gain < LEAST_GAIN_OF_DROP_OUT:
+        reason = (
+            f"allowing customers to leave raises the log-likelihood by {max(gain, 0):.2f}, less "
+            f"than the {LEAST_GAIN_OF_DROP_OUT} of a 5 % test; observe these {n:,} customers "
+            "longer or take more of them, or use BGNBD(r, alpha, a, b) with known parameters"
+        )
+        return BGNBDFit(NO_DROP_OUT, n, n_repeaters, agreed, best.evaluations, _reason=reason)
+    if not best.converged:
+        raise FitError(
+            f"BG/NBD: no maximum found in {best.evaluations} steps over {n:,} customers; "
+            "look for customers with impossible histories"
+        )
+    return _converged(best, statistic, n, n_repeaters, agreed)
+
+
+def _converged(
+    best: Optimum, statistic: Likelihood, n: int, n_repeaters: int, unit: str | None
+) -> BGNBDFit:
+    """The fit at an optimum, with time as it was before scaling."""
+    r, alpha, a, b = np.exp(best.point).tolist()
+    held = best.held_low | best.held_high
+    # r and alpha, like a and b, run away together; neither has an error alone.
+    unbounded = (bool(held[:2].any()),) * 2 + (bool(held[2:].any()),) * 2
+    return BGNBDFit(
+        status=NO_HETEROGENEITY if held.any() else CONVERGED,
+        n=n,
+        n_repeaters=n_repeaters,
+        unit=unit,
+        evaluations=best.evaluations,
+        _model=BGNBD(r, alpha * statistic.scale, a, b, unit),
+        _log_likelihood=best.value + statistic.constant,
+        _covariance=best.covariance,
+        _unbounded=unbounded,
+    )

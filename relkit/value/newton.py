@@ -1,0 +1,156 @@
+"""The safeguarded Newton search that both fits of this room use.
+
+Log-likelihoods of four parameters with exact derivatives need no general
+optimiser. What they do need is safety where the surface bends the wrong way,
+and a plain answer where a parameter runs away to zero or to infinity because
+the data do not hold it: the search stays in a box and says which sides it hit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Objective = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
+
+# In logarithms: no step may change a parameter by more than a factor of e**2.
+LONGEST_STEP = 2.0
+MOST_STEPS = 200
+# The gain that a further step still promises, in units of log-likelihood and
+# relative to it: below the rounding of a sum over a million customers.
+SMALLEST_GAIN = 1e-13
+
+
+@dataclass(frozen=True, slots=True)
+class Optimum:
+    """Where a search ended.
+
+    Attributes:
+        point: The parameters, shape (k,).
+        value: The objective there.
+        covariance: Inverse of the negative Hessian of the parameters that are
+            inside the box, shape (k, k); zero in the rows and columns of those
+            that are held by it.
+        held_low: Which parameters are held by the lower side of the box, (k,).
+        held_high: Which are held by the upper side, (k,).
+        converged: Whether no further step promises a gain.
+        evaluations: How often the objective was computed.
+    """
+
+    point: FloatArray
+    value: float
+    covariance: FloatArray
+    held_low: NDArray[np.bool_]
+    held_high: NDArray[np.bool_]
+    converged: bool
+    evaluations: int
+
+
+def _ascent(gradient: FloatArray, hessian: FloatArray) -> FloatArray:
+    """Newton's step with every curvature taken as downward, so that it climbs."""
+    curvature, axes = np.linalg.eigh(-hessian)
+    size = np.abs(curvature)
+    size = np.maximum(size, 1e-12 * max(float(size.max()), 1e-300))
+    step: FloatArray = axes @ ((axes.T @ gradient) / size)
+    longest = float(np.abs(step).max())
+    return step * (LONGEST_STEP / longest) if longest > LONGEST_STEP else step
+
+
+def _inverse(hessian: FloatArray, free: NDArray[np.bool_]) -> FloatArray:
+    """Covariance of the free parameters; flat or upward directions stay at zero."""
+    covariance = np.zeros_like(hessian)
+    if free.any():
+        curvature, axes = np.linalg.eigh(-hessian[np.ix_(free, free)])
+        firm = curvature > 1e-12 * max(float(curvature.max()), 1e-300)
+        axes = axes[:, firm]
+        covariance[np.ix_(free, free)] = (axes / curvature[firm]) @ axes.T
+    return covariance
+
+
+def maximise(
+    objective: Objective, start: FloatArray, lower: FloatArray, upper: FloatArray
+) -> Optimum:
+    """The maximum of a smooth function inside a box.
+
+    Args:
+        objective: Point -> value, gradient (k,), Hessian (k, k).
+        start: First point, shape (k,); moved into the box if outside.
+        lower: Lower sides of the box, shape (k,).
+        upper: Upper sides of the box, shape (k,).
+
+    Returns:
+        The optimum; ``converged`` is false after ``MOST_STEPS`` steps.
+
+    Source: Newton's method with modified eigenvalues and an active set of
+        bounds; Nocedal & Wright (2006), "Numerical Optimization", sections 3.4
+        and 16.7.
+    """
+    point = np.clip(np.asarray(start, float), lower, upper)
+    value, gradient, hessian = objective(point)
+    evaluations = 1
+    converged = False
+    for _ in range(MOST_STEPS):
+        free = ~_held(point, gradient, lower, upper)
+        if not free.any():
+            converged = True
+            break
+        step = np.zeros_like(point)
+        step[free] = _ascent(gradient[free], hessian[np.ix_(free, free)])
+        if float(gradient @ step) <= SMALLEST_GAIN * max(1.0, abs(value)):
+            # Newton doubles the digits, so one step beyond costs a single
+            # evaluation and leaves the parameters exact to rounding.
+            point = np.clip(point + step, lower, upper)
+            value, gradient, hessian = objective(point)
+            evaluations += 1
+            converged = True
+            break
+        taken, tried = _line_search(objective, point, value, gradient, step, lower, upper)
+        evaluations += tried
+        if taken is None:
+            # No shorter step gains either: what is promised is rounding.
+            converged = float(gradient @ step) <= 1e-6 * max(1.0, abs(value))
+            break
+        point, (value, gradient, hessian) = taken
+    held = _held(point, gradient, lower, upper)
+    return Optimum(
+        point=point,
+        value=value,
+        covariance=_inverse(hessian, ~held),
+        held_low=held & (point <= lower),
+        held_high=held & (point >= upper),
+        converged=converged,
+        evaluations=evaluations,
+    )
+
+
+def _held(
+    point: FloatArray, gradient: FloatArray, lower: FloatArray, upper: FloatArray
+) -> NDArray[np.bool_]:
+    """Parameters at a side of the box that would gain by leaving it."""
+    held: NDArray[np.bool_] = ((point <= lower) & (gradient <= 0)) | (
+        (point >= upper) & (gradient >= 0)
+    )
+    return held
+
+
+def _line_search(
+    objective: Objective,
+    point: FloatArray,
+    value: float,
+    gradient: FloatArray,
+    step: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+) -> tuple[tuple[FloatArray, tuple[float, FloatArray, FloatArray]] | None, int]:
+    """The first halving of the step that gains a fair part of what it promises."""
+    for halvings in range(40):
+        trial = np.clip(point + step * 0.5**halvings, lower, upper)
+        there = objective(trial)
+        promised = float(gradient @ (trial - point))
+        if np.isfinite(there[0]) and there[0] >= value + 1e-4 * promised and promised > 0:
+            return (trial, there), halvings + 1
+    return None, 40
