@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from relkit.data.summaries import default_calibration_end, holdout_summary, rfm_summary
+from relkit.errors import ParameterError
 from relkit.units import days_per
 from relkit.value.holdout import assess_holdout
 from relkit.value.lifetime_value import customer_lifetime_value, value_change
@@ -56,9 +57,7 @@ def validate_holdout(
     )
 
 
-def comparison_day(
-    transactions: Table, as_of: date | str, given: date | str | None = None
-) -> date:
+def comparison_day(transactions: Table, as_of: date | str, given: date | str | None = None) -> date:
     """The earlier day that a review compares with.
 
     The day that is given; else half a year before ``as_of``, but not before the
@@ -95,11 +94,14 @@ def value_since(
         horizon: How far ahead each day looks, in the fit's unit.
         annual_discount_rate: Share a year, 0.10 for 10 %.
     """
+    unit = purchases.unit
+    if unit is None:
+        raise ParameterError("the purchase model does not say its unit; fit it on rk.rfm_summary")
     before, now = (
         customer_lifetime_value(
             purchases,
             spend,
-            rfm_summary(transactions, as_of=day, unit=purchases.unit, grain=grain),
+            rfm_summary(transactions, as_of=day, unit=unit, grain=grain),
             horizon=horizon,
             annual_discount_rate=annual_discount_rate,
         )

@@ -120,9 +120,10 @@ def activity(periods: pd.DataFrame, period: str) -> Statement:
             f"the data hold no full {period}; choose a shorter period, or a later as_of"
         )
     last = full.iloc[-1]
+    revenue = float(last["revenue"])
     values = {
         "period": period_name(last["start"], period),
-        "revenue": float(last["revenue"]),
+        "revenue": revenue,
         "new": int(last["new"]),
         "active": int(last["active"]),
     }
@@ -136,7 +137,7 @@ def activity(periods: pd.DataFrame, period: str) -> Statement:
         )
     if len(full) < 2 or full["revenue"].iloc[-2] <= 0:
         return say("activity.first", **values)
-    change = values["revenue"] / float(full["revenue"].iloc[-2]) - 1
+    change = revenue / float(full["revenue"].iloc[-2]) - 1
     return say("activity.up" if change >= 0 else "activity.down", change=abs(change), **values)
 
 
@@ -300,7 +301,7 @@ def rfm_spread(scores: RfmScores) -> Statement:
 def rfm_grid(scores: RfmScores) -> Statement:
     """The cell of recency × frequency that holds most customers."""
     grid = scores.grid()
-    largest = grid.loc[grid["customers"].idxmax()]
+    largest = grid.iloc[int(grid["customers"].to_numpy().argmax())]
     return say(
         "rfm.largest",
         r=int(largest["r"]),
@@ -462,6 +463,8 @@ def gate_converged(fit: BGNBDFit) -> Gate:
 
 def gate_correlation(spend: GammaGammaFit) -> Gate:
     correlation = spend.frequency_spend_correlation
+    if correlation is None:
+        return gate(say("gate.correlation_unknown", n=spend.n), None)
     passed = abs(correlation.value) <= LARGEST_CORRELATION
     return gate(
         say(

@@ -55,7 +55,7 @@ def activity(periods: pd.DataFrame, period: str, ax: Axes | None = None) -> Axes
     ax.set_ylabel(term("label.revenue"))
     ax.legend(loc="upper right", ncols=2)
     revenue = periods["revenue"].reset_index(drop=True)
-    ends = {"first": 0, "last": len(periods) - 1, "top": int(revenue.idxmax())}
+    ends = {"first": 0, "last": len(periods) - 1, "top": int(revenue.to_numpy().argmax())}
     values: dict[str, Any] = {name: float(revenue[row]) for name, row in ends.items()}
     values |= {
         f"{name}_period": period_name(periods["start"].iloc[row], period)
@@ -72,10 +72,11 @@ def alive_matrix(clv: LifetimeValue, summary: pd.DataFrame, ax: Axes | None = No
     cells = alive_matrix_of(clv, summary)
     share = cells.pivot(index="frequency", columns="days_since_last", values="probability_alive")
     customers = cells.pivot(index="frequency", columns="days_since_last", values="customers")
+    chances, counts = share.to_numpy(float), customers.to_numpy(float)
     language = current()
 
     def words(row: int, column: int) -> str:
-        chance, n = share.iat[row, column], customers.iat[row, column]
+        chance, n = chances[row, column], counts[row, column]
         return f"{language.percent(chance, 0)}\n{language.count(n)}" if n else ""
 
     ax = _heat_map(ax, share, words, limits=(0, 1))
@@ -217,12 +218,11 @@ def rfm_grid(scores: RfmScores, ax: Axes | None = None) -> Axes:
     """How many customers stand in each cell of recency × frequency scores."""
     grid = scores.grid()
     table = grid.pivot(index="f", columns="r", values="customers")
-    ax = _heat_map(
-        ax, table, lambda row, column: current().count(table.iat[row, column]), limits=(0, None)
-    )
+    counts = table.to_numpy(float)
+    ax = _heat_map(ax, table, lambda *cell: current().count(counts[cell]), limits=(0, None))
     ax.set_xlabel(term("label.recency_score"))
     ax.set_ylabel(term("label.frequency_score"))
-    largest = grid.loc[grid["customers"].idxmax()]
+    largest = grid.iloc[int(grid["customers"].to_numpy().argmax())]
     values = {
         "r": int(largest["r"]),
         "f": int(largest["f"]),
@@ -264,8 +264,10 @@ def tier_against_rfm(tiers: Tiers, scores: RfmScores, ax: Axes | None = None) ->
     order = list(reversed(tiers.names))  # the first row of a heat map is drawn lowest
     share, customers = share.loc[order], customers.loc[order]
 
-    def words(row: int, column: int) -> str:
-        return current().count(customers.iat[row, column]) if customers.iat[row, column] else ""
+    counts = customers.to_numpy(float)
+
+    def words(*cell: int) -> str:
+        return current().count(counts[cell]) if counts[cell] else ""
 
     ax = _heat_map(ax or theme.new_axes("wide"), share, words, limits=(0, None))
     ax.set_xlabel("RFM")

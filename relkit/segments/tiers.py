@@ -137,9 +137,7 @@ def rank_tiers(
             "customer_id": ids,
             "value": values,
             "rank_share": from_top,
-            "tier": pd.Categorical.from_codes(which, categories=list(names), ordered=True).astype(
-                str
-            ),
+            "tier": np.asarray(names, dtype=object)[which],
         }
     )
     targets = (*(float(share) for share in shares), 1 - float(sum(shares)))

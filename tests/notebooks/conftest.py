@@ -1,0 +1,90 @@
+"""Every shipped notebook, run small and published, once for all tests here."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("customer_value", "segments", "review_deck")
+MIME = "application/vnd.relkit.block+json"
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published report, as a reader and a program find it."""
+
+    folder: Path
+
+    @property
+    def record(self):
+        return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+
+    @property
+    def report(self):
+        return self.folder / "report.html"
+
+    @property
+    def deck(self):
+        return self.folder / "deck.html"
+
+    def table(self, name):
+        return pd.read_parquet(self.folder / "tables" / f"{name}.parquet")
+
+    def nodes(self, kind):
+        """Every block part of a kind that the cells emitted, in order."""
+        notebook = json.loads((self.folder / "notebook.ipynb").read_text(encoding="utf-8"))
+        found = []
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", []):
+                if MIME in output.get("data", {}):
+                    _collect(output["data"][MIME], kind, found)
+        return found
+
+    def statements(self):
+        """key -> values of every statement, nested ones too."""
+        return {
+            phrase["key"]: dict(map(tuple, phrase["values"]))
+            for phrase in self.nodes("phrase")
+            if phrase["key"]
+        }
+
+
+def _collect(node, kind, found):
+    if isinstance(node, dict):
+        if node.get("node") == kind:
+            found.append(node)
+        for value in node.values():
+            _collect(value, kind, found)
+    elif isinstance(node, list):
+        for item in node:
+            _collect(item, kind, found)
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory):
+    """(notebook, language) -> what ``relkit run`` published from the CDNOW sample."""
+    outputs = tmp_path_factory.mktemp("outputs")
+    files = [f"params/{name}/cdnow{end}.yaml" for name in NAMES for end in ("", "_zh")]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "relkit", "run", *files, "--outputs", str(outputs)),
+            *("--workers", "2", "--set", "source=params/sources/cdnow_sample.yaml"),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {
+        (name, language): Published(outputs / f"{name}-cdnow{end}" / "latest")
+        for name in NAMES
+        for language, end in (("en", ""), ("zh", "_zh"))
+    }

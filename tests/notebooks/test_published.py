@@ -1,0 +1,213 @@
+"""What the shipped notebooks say, recomputed by other code from the raw file."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.xdist_group("published")
+
+NAMES = ("customer_value", "segments", "review_deck")
+
+END, SPLIT, COMPARE = (pd.Timestamp(day) for day in ("1998-06-30", "1997-09-30", "1997-12-31"))
+
+
+@pytest.fixture(scope="session")
+def raw():
+    """The sample as plain rows: customer, day, dollars; read without relkit."""
+    folder = Path(find_spec("lifetimes").submodule_search_locations[0]) / "datasets"
+    names = ["master_id", "customer", "day", "units", "dollars"]
+    rows = pd.read_csv(folder / "CDNOW_sample.txt", sep=r"\s+", names=names)
+    return rows.assign(day=pd.to_datetime(rows["day"].astype(str), format="%Y%m%d"))
+
+
+def summary_by_hand(raw, until):
+    """frequency, recency, T in weeks and the mean of the repeat days, per customer."""
+    days = raw[raw["day"] <= until].groupby(["customer", "day"])["dollars"].sum().reset_index()
+    first = days.groupby("customer")["day"].transform("min")
+    repeats = days[days["day"] > first].groupby("customer")
+    ends = days.groupby("customer")["day"].agg(["min", "max"])
+    frame = pd.DataFrame(
+        {
+            "frequency": repeats.size(),
+            "recency": (ends["max"] - ends["min"]).dt.days / 7,
+            "T": (until - ends["min"]).dt.days / 7,
+            "monetary_value": repeats["dollars"].mean(),
+        },
+        index=ends.index,
+    )
+    return frame.fillna({"frequency": 0, "monetary_value": 0})
+
+
+def test_everything_is_published(published):
+    for run in published.values():
+        assert run.report.stat().st_size < 1_000_000
+        assert run.deck.stat().st_size < 1_000_000
+        assert run.record["status"] == "published"
+        assert run.record["data"]["source"]["account"]["read"] == 6919
+
+
+def test_both_languages_say_the_same_numbers(published):
+    for name in NAMES:
+        english, chinese = (published[name, code].statements() for code in ("en", "zh"))
+        assert english.keys() == chinese.keys()
+        for key, values in english.items():
+            for slot, value in values.items():
+                if not (isinstance(value, dict) and "text" in value) and slot != "pairs":
+                    assert value == chinese[key][slot], (name, key, slot)
+
+
+def test_rows_and_customers(published, raw):
+    for name in NAMES:
+        said = published[name, "en"].statements()["data.all_used"]
+        assert said["read"] == len(raw)
+        assert said["customers"] == raw["customer"].nunique()
+        assert (said["first"], said["last"]) == (
+            str(raw["day"].min().date()), str(raw["day"].max().date()),
+        )  # fmt: skip
+
+
+def test_activity_of_the_last_month(published, raw):
+    june = raw[raw["day"] >= "1998-06-01"]
+    said = published["review_deck", "en"].statements()["activity.no_new"]
+    assert said["revenue"] == pytest.approx(june["dollars"].sum())
+    assert said["returning"] == june["customer"].nunique()
+    assert said["active"] == june["customer"].nunique()
+    firsts = raw.groupby("customer")["day"].min()
+    assert pd.Timestamp(said["last_new"]) == firsts.max() + pd.offsets.MonthEnd(0)
+
+
+@pytest.fixture(scope="session")
+def oracle(raw):
+    """Values of every customer by lifetimes' formulas and its own optimum, weekly discounting."""
+    from lifetimes import BetaGeoFitter, GammaGammaFitter
+
+    now = summary_by_hand(raw, END)
+    model = BetaGeoFitter().fit(now["frequency"], now["recency"], now["T"])
+    back = now[(now["frequency"] > 0) & (now["monetary_value"] > 0)]
+    spend = GammaGammaFitter().fit(back["frequency"], back["monetary_value"])
+
+    def value(summary):
+        args = summary["frequency"], summary["recency"], summary["T"]
+        steps = np.arange(1, 53)
+        reached = np.array(
+            [model.conditional_expected_number_of_purchases_up_to_time(t, *args) for t in steps]
+        )
+        bought = np.diff(reached, axis=0, prepend=0)
+        factors = 1.1 ** -((steps - 0.5) / (365.25 / 7))
+        mean = spend.conditional_expected_average_profit(
+            summary["frequency"], summary["monetary_value"]
+        )
+        return pd.Series((factors @ bought) * mean, index=summary.index)
+
+    alive = model.conditional_probability_alive(now["frequency"], now["recency"], now["T"])
+    return {
+        "now": value(now),
+        "before": value(summary_by_hand(raw, COMPARE)),
+        "alive": pd.Series(alive, index=now.index),
+        "summary": now,
+    }
+
+
+def test_value_now_and_before(published, oracle):
+    said = published["review_deck", "en"].statements()["answer.losing"]
+    assert said["now"] == pytest.approx(oracle["now"].sum(), rel=2e-3)
+    share = 1 - oracle["now"].sum() / oracle["before"].sum()
+    assert said["share"] == pytest.approx(share, abs=2e-3)
+
+
+def test_values_of_single_customers(published, oracle):
+    table = published["customer_value", "en"].table("customer_value")
+    table.index = table["customer_id"].astype(int)
+    both = table.join(oracle["now"].rename("theirs")).join(oracle["alive"].rename("alive"))
+    assert len(both) == 2357
+    assert both["clv"].to_numpy() == pytest.approx(both["theirs"].to_numpy(), rel=5e-3, abs=0.01)
+    assert both["probability_alive"].to_numpy() == pytest.approx(both["alive"].to_numpy(), abs=2e-3)
+
+
+def test_what_changed_adds_up(published, oracle):
+    said = published["review_deck", "en"].statements()["answer.why"]
+    difference = oracle["now"] - oracle["before"]
+    assert said["grew"] == pytest.approx(difference[difference > 0].sum(), rel=2e-2)
+    assert said["shrank"] == pytest.approx(-difference[difference < 0].sum(), rel=1e-2)
+    assert said["new"] == 0  # nobody first bought after March 1997
+    change = published["review_deck", "en"].statements()["answer.sure"]["change"]
+    assert said["grew"] + said["new"] - said["shrank"] == pytest.approx(change["value"])
+
+
+def test_who_is_still_here(published, oracle):
+    came_back = oracle["summary"]["frequency"] > 0
+    for name in ("review_deck", "customer_value"):
+        said = published[name, "en"].statements()["alive.repeaters"]
+        assert said["repeaters"] == came_back.sum()
+        assert said["alive"] == pytest.approx(oracle["alive"][came_back].sum(), abs=1)
+        assert said["alive"] + said["silent"] == said["repeaters"]
+
+
+def test_concentration_and_tiers(published, oracle):
+    values = oracle["now"].sort_values(ascending=False)
+    top = round(0.1 * len(values))
+    share = values.iloc[:top].sum() / values.sum()
+    for name in ("review_deck", "customer_value"):
+        said = published[name, "en"].statements()["value.concentration"]
+        assert said["value"] == pytest.approx(share, abs=2e-3)
+    for name in ("review_deck", "segments"):
+        said = published[name, "en"].statements()["tiers.worth"]
+        assert said["value"] == pytest.approx(share, abs=2e-3)
+        assert said["each"] == pytest.approx(values.iloc[:top].mean(), rel=5e-3)
+        sizes = published[name, "en"].table("tiers")["tier"].value_counts().to_dict()
+        assert sizes == {"A": 236, "B": 471, "C": 1650}
+
+
+def test_whom_to_win_back(published, oracle):
+    chance, now = oracle["alive"], oracle["now"]
+    at_risk = (now / chance * (1 - chance))[(chance < 0.5) & (oracle["summary"]["frequency"] > 0)]
+    said = published["review_deck", "en"].statements()["win_back.first"]
+    assert said["n"] == 12
+    assert said["risk"] == pytest.approx(at_risk.nlargest(12).sum(), rel=2e-2)
+    listed = published["review_deck", "en"].table("win_back")["customer_id"].astype(int)
+    assert len(set(listed) & set(at_risk.nlargest(15).index)) >= 11
+
+
+def test_holdout_is_the_published_one(published, raw):
+    # Fader, Hardie & Lee (2005): 39 weeks of the CDNOW sample; see tests/value.
+    after = raw[raw["day"] > SPLIT].groupby(["customer", "day"]).size()
+    for name in ("review_deck", "customer_value"):
+        statements = published[name, "en"].statements()
+        said = statements.get("holdout.within") or statements["holdout.outside"]
+        assert said["actual"] == len(after) == 1882
+        assert said["expected"] == pytest.approx(1653.4, abs=0.5)
+        by_frequency = statements["holdout.frequency"]
+        assert by_frequency["low"] == pytest.approx(0.237, abs=5e-4)
+        assert by_frequency["high"] == pytest.approx(6.359, abs=5e-4)
+        assert by_frequency["low_expected"] == pytest.approx(0.225, abs=5e-4)
+        assert by_frequency["high_expected"] == pytest.approx(6.157, abs=5e-3)
+
+
+def test_rfm(published, raw, oracle):
+    scores = published["segments", "en"].table("rfm_scores")
+    spend = raw.groupby("customer")["dollars"].sum()
+    last = raw.groupby("customer")["day"].max()
+    expected = pd.DataFrame(
+        {
+            "r": _bands(-(END - last).dt.days),
+            "f": _bands(oracle["summary"]["frequency"]),
+            "m": _bands(spend),
+        }
+    )
+    scores.index = scores["customer_id"].astype(int)
+    pd.testing.assert_frame_equal(
+        scores[["r", "f", "m"]].sort_index(), expected, check_names=False, check_dtype=False
+    )
+    said = published["segments", "en"].statements()["rfm.spread"]
+    high = expected.sum(axis=1) >= 12
+    assert said["customers"] == pytest.approx(high.mean())
+    assert said["spend"] == pytest.approx(spend[high].sum() / spend.sum())
+
+
+def _bands(values):
+    """Quintiles by pandas' own average rank: another way to the same mid-rank."""
+    middle = (values.rank(method="average") - 0.5) / len(values)
+    return (1 + np.floor(middle * 5)).astype(int)
