@@ -1,0 +1,183 @@
+"""The commands. Each says one line on what is wrong, and ends with a code that means it.
+
+0 published or right · 1 failed · 2 wrong use · 75 another run is going on
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from relkit import __version__
+from relkit.errors import RelkitError
+
+if TYPE_CHECKING:
+    from relkit.run.workers import Outcome, Request
+
+
+class Commands(click.Group):
+    """A group whose commands end with an error's own code, its text and no traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RelkitError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="relkit")
+def main() -> None:
+    """Research notebooks on customer relationships: run, checked and published.
+
+    Exit codes: 0 published, 1 failed, 2 wrong use, 75 another run of the report is going on.
+    """
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"{text!r} must be name=value, such as top_customers=50")
+    return name.strip(), value
+
+
+def _pairs(_: Any, __: Any, texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(_pair(text) for text in texts)
+
+
+_outputs = click.option(
+    "--outputs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where to publish; outputs/ of the project unless said.",
+)
+_set = click.option(
+    "--set",
+    "overrides",
+    metavar="NAME=VALUE",
+    multiple=True,
+    callback=_pairs,
+    help="A value that comes before the file's; may be given several times.",
+)
+_workers = click.option(
+    "--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Runs at once."
+)
+_traceback = click.option("--traceback", is_flag=True, help="Show the whole story of a failure.")
+_files = click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+
+
+@main.command()
+@_files
+@_set
+@_outputs
+@_workers
+@_traceback
+def run(
+    files: tuple[Path, ...],
+    overrides: tuple[tuple[str, str], ...],
+    outputs: Path | None,
+    workers: int,
+    traceback: bool,
+) -> None:
+    """Run reports: params/<notebook>/<report>.yaml -> outputs/<notebook>-<report>/."""
+    from relkit.run.workers import Request, worst
+
+    outcomes = _run([Request(path, overrides, outputs) for path in files], workers, traceback)
+    if len(outcomes) > 1:
+        click.echo(_summary(outcomes))
+    sys.exit(worst(outcomes))
+
+
+def _run(requests: list[Request], workers: int, traceback: bool) -> list[Outcome]:
+    from relkit.run.progress import watcher
+    from relkit.run.workers import run_many
+
+    with watcher() as watching:
+        outcomes = run_many(requests, workers, watching)
+    for outcome in outcomes:
+        if outcome.folder is None:
+            if traceback and outcome.details:
+                click.echo(outcome.details, err=True)
+            click.echo(outcome.message, err=True)
+    return outcomes
+
+
+def _summary(outcomes: list[Outcome]) -> str:
+    from relkit.run.progress import shown_path
+
+    words = {0: "published", 1: "failed", 2: "wrong use", 75: "busy"}
+    return "\n".join(
+        f"{words.get(outcome.exit_code, 'failed'):<10} {outcome.request.name}"
+        + (f"  {shown_path(outcome.folder)}" if outcome.folder else "")
+        for outcome in outcomes
+    )
+
+
+@main.command()
+@_files
+@_set
+def check(files: tuple[Path, ...], overrides: tuple[tuple[str, str], ...]) -> None:
+    """Check parameters and data; no kernel starts. FILE is a report or a source."""
+    from relkit.run.inspection import inspect_file
+
+    faults: list[RelkitError] = []
+    for path in files:
+        try:
+            click.echo(inspect_file(path, overrides))
+        except RelkitError as error:
+            faults.append(error)
+            click.echo(str(error), err=True)
+    if faults:
+        sys.exit(1 if any(fault.exit_code == 1 for fault in faults) else faults[0].exit_code)
+
+
+@main.command(name="list")
+@_outputs
+def list_(outputs: Path | None) -> None:
+    """List notebooks, their parameter files, and how each last ran."""
+    from relkit.run.inspection import inventory
+    from relkit.run.runner import find_root
+
+    click.echo(inventory(find_root(Path.cwd()), outputs))
+
+
+@main.command()
+@_outputs
+def index(outputs: Path | None) -> None:
+    """Rebuild outputs/index.html."""
+    from relkit.run.index import write_index
+    from relkit.run.progress import shown_path
+    from relkit.run.publish import Outputs, cannot_write
+    from relkit.run.runner import find_root
+
+    place = Outputs((outputs or find_root(Path.cwd()) / "outputs").absolute())
+    try:
+        click.echo(shown_path(write_index(place)))
+    except OSError as error:
+        raise cannot_write(error, place) from error
+
+
+@main.command()
+@click.argument("language", type=click.Choice(["en", "zh"]), default="en")
+@_outputs
+@_workers
+@_traceback
+def demo(language: str, outputs: Path | None, workers: int, traceback: bool) -> None:
+    """Run the three notebooks on CDNOW's real customers, in English or Chinese."""
+    from relkit.run.demo import closing_words, demo_requests
+    from relkit.run.runner import find_root
+    from relkit.run.workers import worst
+
+    root = find_root(Path.cwd())
+    outcomes = _run(demo_requests(root, language, outputs), workers, traceback)
+    index_page = (outputs or root / "outputs").absolute() / "index.html"
+    click.echo(closing_words(outcomes, index_page, language))
+    sys.exit(worst(outcomes))

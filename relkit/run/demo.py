@@ -1,0 +1,73 @@
+"""The demo: three notebooks on CDNOW, and how to go on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from relkit.errors import ParameterError
+from relkit.run.workers import Outcome, Request
+
+NOTEBOOKS = ("customer_value", "segments", "review_deck")
+FILES = {"en": "cdnow.yaml", "zh": "cdnow_zh.yaml"}
+_ON_FROM_HERE = {
+    "en": """\
+How to go on
+  open the deck       it moves with the arrow keys, and prints one slide a page
+  work by hand        ./kit lab
+  your own customers  copy params/sources/template.yaml to params/sources/mine.yaml, say where
+                      your file is and what its columns are called, and look at it:
+                        ./kit relkit check params/sources/mine.yaml
+                      copy params/customer_value/cdnow.yaml to params/customer_value/mine.yaml,
+                      set source: params/sources/mine.yaml, and run it:
+                        ./kit relkit run params/customer_value/mine.yaml""",
+    "zh": """\
+接下来
+  打开演示稿      用方向键翻页，打印时每页一张
+  自己动手        ./kit lab
+  换成自己的客户  把 params/sources/template.yaml 复制为 params/sources/mine.yaml，
+                  写明文件位置和列名，然后检查：
+                    ./kit relkit check params/sources/mine.yaml
+                  把 params/customer_value/cdnow_zh.yaml 复制为 params/customer_value/mine.yaml，
+                  设置 source: params/sources/mine.yaml，然后运行：
+                    ./kit relkit run params/customer_value/mine.yaml""",
+}
+_LABELS = {
+    "en": {"report": "report", "deck": "deck", "index": "all reports"},
+    "zh": {"report": "报告", "deck": "演示稿", "index": "全部报告"},
+}
+
+
+def demo_requests(root: Path, language: str, outputs: Path | None) -> list[Request]:
+    """What the demo runs.
+
+    Raises:
+        ParameterError: no demo in this language.
+    """
+    if language not in FILES:
+        raise ParameterError(f"language={language!r} must be one of {', '.join(FILES)}")
+    return [
+        Request(root / "params" / notebook / FILES[language], outputs=outputs)
+        for notebook in NOTEBOOKS
+    ]
+
+
+def closing_words(outcomes: Sequence[Outcome], index: Path, language: str) -> str:
+    """Where everything lies, and how to go on; only what was published is named."""
+    from relkit.run.progress import shown_path
+
+    labels = _LABELS[language]
+    lines = [""]
+    for outcome in outcomes:
+        if outcome.folder is None:
+            continue
+        latest = outcome.folder.parent / "latest"
+        for page in ("report", "deck"):
+            if (outcome.folder / f"{page}.html").exists():
+                name = outcome.request.path.parent.name
+                path = shown_path(latest / f"{page}.html")
+                lines.append(f"  {name:<16}{labels[page]:<8}{path}")
+    lines.append(f"  {labels['index']:<24}{shown_path(index)}")
+    if all(outcome.folder is not None for outcome in outcomes):
+        lines += ["", _ON_FROM_HERE[language]]
+    return "\n".join(lines)
