@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from relkit.report.document import Document, Prose, arrange
 from relkit.report.fonts import FONT_STACK, LICENCE_NOTE, font_faces
 from relkit.report.language import current, say, speaking, visible
-from relkit.report.nodes import Block, Details, Figure, Gate, Phrase, Saved, Slide, Table
+from relkit.report.nodes import Block, Column, Details, Figure, Gate, Phrase, Saved, Slide, Table
 from relkit.report.theme import css_variables
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ CSP = (
 )
 STYLES_HERE = "/*relkit:styles*/"
 _CSS_TEXT = "…–0123456789"  # what the style sheets and the script may add to a page
+LONGEST_WORD = 24
 _UNIT = re.compile(r"(.*\d)( ?[^\d\s%.,][^\d]*)")
 LONGEST_CELL = 200  # characters of one table cell; the CSV has the whole
 _TOGETHER = re.compile(
@@ -59,6 +60,7 @@ def environment() -> Environment:
         prose=prose, svg=svg, shortened=shortened, tied=tied, with_unit=with_unit, data_uri=data_uri
     )
     found.globals.update(
+        cell_class=cell_class,
         first_rows=first_rows,
         gate_word=gate_word,
         saved_line=saved_line,
@@ -274,6 +276,16 @@ def shortened(text: str) -> str:
 def data_uri(csv: str) -> str:
     """A CSV file that a link carries itself; opens in spreadsheets as UTF-8."""
     return "data:text/csv;charset=utf-8," + quote("\ufeff" + csv)
+
+
+def cell_class(cell: str | None, column: Column) -> str:
+    """How a cell is set: figures right, dates whole, and what has no spaces may break."""
+    if column.numeric:
+        return "numeric"
+    if column.format in ("date", "month"):
+        return "whole"
+    longest = max(map(len, (cell or "").split()), default=0)
+    return "unbroken" if longest > LONGEST_WORD else "cell"
 
 
 def first_rows(block: Table) -> str:

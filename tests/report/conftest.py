@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - sentences of the demo, each on its own line
 """A notebook with realistic content in both languages, and a browser without a network."""
 
 import os
@@ -276,6 +277,11 @@ def build_notebook(code="en", synthetic=False):
 def english():
     with language.speaking(language.Language()):
         yield
+
+
+@pytest.fixture(scope="session")
+def record():
+    return dict(RECORD)
 
 
 @pytest.fixture(scope="session")

@@ -13,5 +13,6 @@
   });
   deck.addKeyBinding({ keyCode: 83, key: "S", description: "Notes" }, function () {
     deck.configure({ showNotes: !deck.getConfig().showNotes });
+    deck.layout();
   });
 })();
