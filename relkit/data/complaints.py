@@ -33,7 +33,7 @@ def describe_faults(checked: CheckedRows, raw: RawRows, mapping: SourceMapping) 
     """One line a fault: what, in how many rows, the first rows with their text, the remedy."""
     counts = checked.counts()
     lines = []
-    for bit, reason in enumerate(checked.reasons):
+    for bit, reason in enumerate(fault.reason for fault in checked.faults):
         rows = sum(n for faults, n in counts.items() if faults >> bit & 1)
         if rows:
             found = _first_rows(checked, raw, mapping, bit)
@@ -52,7 +52,7 @@ def _first_rows(
     rows = checked.rows
     has = rows.filter((rows.faults & (1 << bit)) != 0)
     listed = raw.rows.semi_join(has, ["file", "row"]).order_by("file", "row").limit(_SAMPLE)
-    theirs = mapping.columns.get(checked.columns[bit])
+    theirs = mapping.columns.get(checked.faults[bit].column)
     names = [] if theirs is None else list(factors(theirs, raw.columns))
     columns = [f"column_{raw.columns.index(name)}" for name in names]
     found = listed.select("file", "row", *columns).to_pyarrow().to_pylist()

@@ -203,10 +203,11 @@ def open_source(
     mapping = read_mapping(path)
     engine = _connect()
     raw = load(engine, mapping, find_files(mapping), tuple(mapping.columns.values()))
-    where = f"{mapping.shown}, transactions"
+    names = ", ".join(record.path for record in raw.files[:3])
+    more = f" and {len(raw.files) - 3} more files" if len(raw.files) > 3 else ""
+    where = f"{mapping.shown}, transactions in {names}{more}"
     if sum(record.rows for record in raw.files) == 0:
-        names = ", ".join(record.path for record in raw.files)
-        raise DataError(f"{where}: {names} holds no rows; at least one transaction is required")
+        raise DataError(f"{where}: there are no rows; at least one transaction is required")
     _check_time_zone(engine, mapping)
     currency = _currency(mapping, raw)
     today = today_in(engine, mapping.reading.time_zone)
@@ -308,9 +309,7 @@ def _check_rows(
         return engine.create_table(name, rows)
 
     columns = {
-        ours: tuple(
-            raw.rows[f"column_{raw.columns.index(name)}"] for name in factors(theirs, raw.columns)
-        )
+        ours: tuple(f"column_{raw.columns.index(name)}" for name in factors(theirs, raw.columns))
         for ours, theirs in mapping.columns.items()
     }
     try:
@@ -329,8 +328,17 @@ def _check_rows(
 
 def _keep(engine: Any, name: str, checked: CheckedRows) -> CheckedRows:
     """Evaluated once: later questions read the result and not the files again."""
-    table = engine.create_table(name, checked.rows)
-    return CheckedRows(table, checked.reasons, checked.columns)
+    import ibis
+
+    # Fused into one, the steps of the reading repeat each other many times over: on
+    # half a million rows 7.7 s in place of 0.9 s.
+    fused = ibis.options.sql.fuse_selects
+    ibis.options.sql.fuse_selects = False
+    try:
+        table = engine.create_table(name, checked.rows)
+    finally:
+        ibis.options.sql.fuse_selects = fused
+    return CheckedRows(table, checked.faults)
 
 
 def _check_as_of(day: dt.date, today: dt.date, checked: CheckedRows, where: str) -> None:
@@ -340,13 +348,13 @@ def _check_as_of(day: dt.date, today: dt.date, checked: CheckedRows, where: str)
     first = good.occurred_at.min(where=good.kind == "purchase").to_pyarrow().as_py()
     if first is not None and day < first.date():
         raise ParameterError(
-            f"as_of={day} lies before the first purchase of {where}, {first.date()}; "
+            f"{where}: as_of={day} lies before the first purchase, {first.date()}; "
             "choose a day on or after it"
         )
 
 
 def _refuse_later_rows(checked: CheckedRows, day: dt.date, later_rows: str, where: str) -> None:
-    bit = 1 << checked.reasons.index(AFTER_AS_OF)
+    bit = 1 << (len(checked.faults) - 1)
     later = checked.rows.filter(checked.rows.faults == bit)
     found = later.agg(n=later.count(), last=later.occurred_at.max()).to_pyarrow().to_pylist()[0]
     if found["n"] and later_rows == "fault":
@@ -361,7 +369,7 @@ def _account(checked: CheckedRows) -> RowAccount:
     counts = checked.counts()
     en: dict[str, int] = {}
     zh: dict[str, int] = {}
-    for reason in checked.reasons:
+    for reason in (fault.reason for fault in checked.faults):
         rows = sum(n for faults, n in counts.items() if checked.reasons_of(faults)[:1] == [reason])
         if rows:
             en[reason.en], zh[reason.zh] = rows, rows

@@ -8,13 +8,13 @@ and all faults of all rows are known at once.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from relkit.data.values import (
     Fault,
-    Parsed,
+    Parsing,
     Reading,
     Reason,
     WrongType,
@@ -95,20 +95,19 @@ class Table:
     key: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
-    complete: Callable[[dict[str, ir.Value], Reading], dict[str, ir.Value]]
+    complete: Callable[[ir.Table, Container[str], Reading], dict[str, ir.Value]]
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 
 
-def _kind_and_sign(values: dict[str, ir.Value], reading: Reading) -> dict[str, ir.Value]:
+def _kind_and_sign(rows: ir.Table, mapped: Container[str], reading: Reading) -> dict[str, ir.Value]:
     """Without `kind` a negative amount is a refund; with it, refunds get their minus."""
-    amount = values["amount"]
-    if "kind" not in values:
-        return values | {"kind": (amount < 0).ifelse("refund", "purchase")}
+    if "kind" not in mapped:
+        return {"kind": (rows.amount < 0).ifelse("refund", "purchase")}
     if reading.refunds_are_positive:
-        return values | {"amount": (values["kind"] == "refund").ifelse(-amount, amount)}
-    return values
+        return {"amount": (rows.kind == "refund").ifelse(-rows.amount, rows.amount)}
+    return {}
 
 
 def _sign_disagrees(rows: ir.Table, _: Circumstances) -> ir.BooleanValue:
@@ -210,13 +209,11 @@ class CheckedRows:
     Attributes:
         rows: `file`, `row`, the table's columns and `faults`, the sum of 2**i
             over the faults that the row has; 0 is an accepted row. In the engine.
-        reasons: The faults, in the order of their binary digits.
-        columns: For each fault the column whose text shows it; '' where none does.
+        faults: What they are, in the order of their binary digits.
     """
 
     rows: ir.Table
-    reasons: tuple[Reason, ...]
-    columns: tuple[str, ...]
+    faults: tuple[Fault, ...]
 
     def accepted(self) -> ir.Table:
         return self.rows.filter(self.rows.faults == 0)
@@ -227,21 +224,21 @@ class CheckedRows:
         return dict(sorted(zip(grouped["faults"], grouped["n"], strict=True)))
 
     def reasons_of(self, faults: int) -> list[Reason]:
-        return [reason for bit, reason in enumerate(self.reasons) if faults >> bit & 1]
+        return [each.reason for bit, each in enumerate(self.faults) if faults >> bit & 1]
 
     def add(self, reason: Reason, column: str, broken: ir.BooleanValue) -> CheckedRows:
         """The same rows with one more fault, which only rows without any can get."""
-        bit = 1 << len(self.reasons)
+        bit = 1 << len(self.faults)
         marked = self.rows.mutate(
             faults=((self.rows.faults == 0) & broken).ifelse(bit, self.rows.faults).cast("int64")
         )
-        return CheckedRows(marked, (*self.reasons, reason), (*self.columns, column))
+        return CheckedRows(marked, (*self.faults, Fault(reason, column)))
 
 
 def read_rows(
     table: Table,
     raw: ir.Table,
-    columns: Mapping[str, tuple[ir.Value, ...]],
+    columns: Mapping[str, tuple[str, ...]],
     reading: Reading,
     now: Circumstances,
 ) -> CheckedRows:
@@ -250,7 +247,7 @@ def read_rows(
     Args:
         table: The contract.
         raw: Rows as the file has them: `file`, `row`, `misaligned`, the columns.
-        columns: Our column → the raw columns whose product it is; one, but for
+        columns: Our column → the raw columns that it is read from; one, but for
             amounts like Quantity * Price.
         reading: How times and amounts are written.
         now: What the rules need to know.
@@ -258,62 +255,41 @@ def read_rows(
     Raises:
         WrongType: a column's type cannot hold what it is mapped to.
     """
-    parsed = {
-        name: _read_column(table.column(name), values, reading) for name, values in columns.items()
-    }
-    faults = [fault for each in parsed.values() for fault in each.faults]
-    values = {name: each.value for name, each in parsed.items()}
-    values = table.complete(values, reading)
-    if table.key not in values:
+    parsing = Parsing(raw)
+    for name, theirs in columns.items():
+        _read_column(parsing, table.column(name), theirs, reading)
+    for name, value in table.complete(parsing.rows, columns, reading).items():
+        parsing.let(name, value)
+    if table.key not in columns:
         # No id is given, so every row stands for itself and repeats cannot be told.
-        values[table.key] = raw.file.cast("string") + ":" + raw.row.cast("string")
-    typed = raw.select(
-        "file",
-        "row",
-        "misaligned",
-        **{column.name: values[column.name] for column in table.columns if column.name in values},
-        **{f"fault_{i}": fault.broken.fill_null(False) for i, fault in enumerate(faults)},
-    )
-    rules = [rule for rule in table.rules if set(rule.needs) <= set(columns)]
-    flags = [typed[f"fault_{i}"] for i in range(len(faults))]
-    flags += [rule.broken(typed, now).fill_null(False) for rule in rules]
-    mask = sum((flag.cast("int64") * (2 << i) for i, flag in enumerate(flags)), start=0)
+        parsing.let(table.key, raw.file.cast("string") + ":" + raw.row.cast("string"))
+    for rule in table.rules:
+        if set(rule.needs) <= set(columns):
+            parsing.fault(rule.column, rule.reason, rule.broken(parsing.rows, now))
+    rows, faults = parsing.rows, parsing.faults
+    digits = (rows[f"fault {i}"].cast("int64") * (2 << i) for i in range(len(faults)))
     # A shifted row has every fault there is; the shift is the one worth telling.
-    checked = typed.mutate(faults=typed.misaligned.ifelse(1, mask).cast("int64"))
+    mask = rows.misaligned.ifelse(1, sum(digits, start=0)).cast("int64")
+    names = [column.name for column in table.columns if column.name in rows.columns]
     return CheckedRows(
-        checked.drop("misaligned", *(f"fault_{i}" for i in range(len(faults)))),
-        (MISALIGNED, *(f.reason for f in faults), *(rule.reason for rule in rules)),
-        ("", *(f.column for f in faults), *(rule.column for rule in rules)),
+        rows.select("file", "row", *names, faults=mask), (Fault(MISALIGNED, ""), *faults)
     )
 
 
-def _read_column(column: Column, values: tuple[ir.Value, ...], reading: Reading) -> Parsed:
-    first = values[0]
+def _read_column(
+    parsing: Parsing, column: Column, theirs: tuple[str, ...], reading: Reading
+) -> None:
     match column.kind:
         case "id":
-            return read_id(first, column.name)
+            read_id(parsing, column.name, theirs[0])
         case "time":
-            return read_time(first, column.name, reading)
+            read_time(parsing, column.name, theirs[0], reading)
         case "choice":
-            return read_kind(first, column.name, column.choices, reading)
+            read_kind(parsing, column.name, theirs[0], column.choices, reading)
         case "text":
-            return read_text(first, column.name)
+            read_text(parsing, column.name, theirs[0])
         case "amount":
-            return _product([read_amount(value, column.name, reading) for value in values])
-
-
-def _product(factors: list[Parsed]) -> Parsed:
-    """Amounts multiplied, like Quantity * Price; a fault of one is a fault of the product."""
-    product = factors[0]
-    for factor in factors[1:]:
-        product = Parsed(
-            product.value * factor.value,
-            tuple(
-                Fault(one.reason, one.broken | other.broken, one.column)
-                for one, other in zip(product.faults, factor.faults, strict=True)
-            ),
-        )
-    return product
+            read_amount(parsing, column.name, theirs, reading)
 
 
 def mark_repeats(table: Table, checked: CheckedRows, keep: Callable[..., ir.Table]) -> CheckedRows:
@@ -384,10 +360,10 @@ def _join_marks(
     rows = checked.rows.left_join(
         named, [checked.rows.file == named.marked_file, checked.rows.row == named.marked_row]
     )
-    marked = CheckedRows(rows, checked.reasons, checked.columns)
+    marked = CheckedRows(rows, checked.faults)
     for name, (reason, column) in faults.items():
         marked = marked.add(reason, column, marked.rows[name].fill_null(False))
-    return CheckedRows(marked.rows.select(checked.rows.columns), marked.reasons, marked.columns)
+    return CheckedRows(marked.rows.select(checked.rows.columns), marked.faults)
 
 
 def mark_later(checked: CheckedRows, as_of: dt.date) -> CheckedRows:

@@ -8,7 +8,7 @@ belongs to a day of its own zone.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ _ISO_TIME = (
 )
 _OFFSET = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 _NUMBER = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
-_NOT_FINITE = r"^[-+]?(nan|inf|infinity)$"
+_NOT_FINITE = r"(?i)^[-+]?(nan|inf|infinity)$"
 # 38 digits hold sums of amounts below this one to a millionth, exactly.
 LARGEST_AMOUNT = 1e15
 _LARGEST_WHOLE_FLOAT = 2**53
@@ -71,127 +71,144 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A reason, the rows it holds for, and the column whose text shows it."""
+    """A reason, and the column whose text shows it ('' where none does)."""
 
     reason: Reason
-    broken: ir.BooleanValue
     column: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """A column's values, null where they cannot be read, and the faults that say why."""
-
-    value: ir.Value
-    faults: tuple[Fault, ...] = ()
 
 
 class WrongType(Exception):
     """A whole column is of a type that cannot hold what it is mapped to."""
 
 
-def _text(raw: ir.Value) -> ir.StringValue:
-    """The text without surrounding blanks; null where it says that nothing is there."""
-    stripped = raw.cast("string").strip()
-    return stripped.lower().isin(_NOTHING).ifelse(None, stripped).cast("string")
+@dataclass(slots=True)
+class Parsing:
+    """Rows on their way from what stands in a file to what it means.
+
+    Each step adds columns that the next one reads, so that an engine works out
+    every part once. Columns of a step are named after the value: `amount`, and
+    `amount text`, `amount missing` beside it; faults are `fault 0`, `fault 1`, ….
+
+    Attributes:
+        rows: The rows with all steps so far.
+        faults: What each `fault` column stands for.
+    """
+
+    rows: ir.Table
+    faults: list[Fault] = field(default_factory=list)
+
+    def let(self, name: str, value: ir.Value) -> ir.Value:
+        """Add a column, and give it for the next step."""
+        self.rows = self.rows.mutate(**{name: value})
+        return self.rows[name]
+
+    def text(self, name: str, raw: ir.Value) -> ir.StringValue:
+        """The text without surrounding blanks; null where it says that nothing is there."""
+        stripped = self.let(f"{name} stripped", raw.cast("string").strip())
+        nothing = stripped.lower().isin(_NOTHING)
+        return self.let(f"{name} text", nothing.ifelse(None, stripped).cast("string"))
+
+    def fault(self, column: str, reason: Reason, broken: ir.BooleanValue) -> None:
+        """Note which rows a fault holds for."""
+        self.let(f"fault {len(self.faults)}", broken.fill_null(False))
+        self.faults.append(Fault(reason, column))
 
 
-def read_id(raw: ir.Value, name: str) -> Parsed:
+def read_id(parsing: Parsing, name: str, raw: str) -> None:
     """Ids as text: 17850.0 is '17850', 00123 keeps its zeros."""
-    kind = raw.type()
+    value = parsing.rows[raw]
+    kind = value.type()
     if not (kind.is_string() or kind.is_numeric() or kind.is_uuid()):
         raise WrongType(f"{name} needs text or a whole number, the column is {kind}")
     if kind.is_floating():
         # A float beyond 2**53 has already lost digits; its text at least shows that.
-        whole = (raw == raw.floor()) & (raw.abs() < _LARGEST_WHOLE_FLOAT)
-        raw = whole.ifelse(raw.try_cast("int64").cast("string"), raw.cast("string"))
-    value = _text(raw).re_replace(r"^(-?\d+)\.0+$", r"\1")
-    empty = Reason(
-        f"{name} is empty",
-        f"{name} 为空",
-        "they cannot be attributed; fill them in, or raise max_set_aside to leave them out",
-    )
-    rounded = Reason(
-        f"{name} is in scientific notation",
-        f"{name} 为科学计数法",
-        "a spreadsheet has cut its digits; export the column as text",
-    )
-    return Parsed(
-        value,
-        (
-            Fault(empty, value.isnull(), name),
-            Fault(rounded, value.re_search(r"^-?\d(\.\d+)?[eE]\+\d+$").fill_null(False), name),
+        whole = (value == value.floor()) & (value.abs() < _LARGEST_WHOLE_FLOAT)
+        value = whole.ifelse(value.try_cast("int64").cast("string"), value.cast("string"))
+    text = parsing.text(name, value)
+    value = parsing.let(name, text.re_replace(r"^(-?\d+)\.0+$", r"\1"))
+    parsing.fault(
+        name,
+        Reason(
+            f"{name} is empty",
+            f"{name} 为空",
+            "they cannot be attributed; fill them in, or raise max_set_aside to leave them out",
         ),
+        value.isnull(),
+    )
+    parsing.fault(
+        name,
+        Reason(
+            f"{name} is in scientific notation",
+            f"{name} 为科学计数法",
+            "a spreadsheet has cut its digits; export the column as text",
+        ),
+        value.re_search(r"^-?\d(\.\d+)?[eE]\+\d+$"),
     )
 
 
-def read_text(raw: ir.Value, name: str) -> Parsed:
+def read_text(parsing: Parsing, name: str, raw: str) -> None:
     """Free text, trimmed; empty is null and no fault."""
-    return Parsed(_text(raw))
+    parsing.let(name, parsing.text(name, parsing.rows[raw]))
 
 
-def read_time(raw: ir.Value, name: str, reading: Reading) -> Parsed:
+def read_time(parsing: Parsing, name: str, raw: str, reading: Reading) -> None:
     """Times as timestamps without a zone, in the source's time zone.
 
     Raises:
         WrongType: numbers without a date pattern, zoned times without a time
             zone, or a type that is no time at all.
     """
-    kind = raw.type()
-    if kind.is_date():
-        return _required(raw.cast("timestamp"), raw.isnull(), name, reading)
-    if kind.is_timestamp():
-        if kind.timezone is None:
-            return _required(raw.cast("timestamp"), raw.isnull(), name, reading)
-        if reading.time_zone is None:
-            raise WrongType(
-                f"{name} carries time zones; say in which one a day is a day: time_zone"
-            )
-        return _required(_at_zone(raw, reading.time_zone), raw.isnull(), name, reading)
+    column = parsing.rows[raw]
+    kind = column.type()
     if kind.is_integer() and reading.dates is None:
         raise WrongType(
             f"{name} needs a time, the column is {kind}; for days like 20250131 set dates: '%Y%m%d'"
         )
-    if not (kind.is_string() or kind.is_integer()):
+    if kind.is_date() or kind.is_timestamp():
+        missing = parsing.let(f"{name} missing", column.isnull())
+        zoned = kind.is_timestamp() and kind.timezone is not None
+        if zoned and reading.time_zone is None:
+            raise WrongType(f"{name} carries a time zone; say where a day is a day: time_zone")
+        value = _at_zone(column, reading.time_zone) if zoned else column.cast("timestamp")
+    elif kind.is_string() or kind.is_integer():
+        text = parsing.text(name, column)
+        missing = parsing.let(f"{name} missing", text.isnull())
+        if reading.dates is None:
+            value = _iso_time(parsing, name, text, reading)
+        else:
+            value = _by_pattern(text, reading)
+    else:
         raise WrongType(f"{name} needs a time or text, the column is {kind}")
-    text = _text(raw)
-    if reading.dates is not None:
-        value = _by_pattern(text, reading)
-        return _required(value, text.isnull(), name, reading)
-    iso = text.re_search(_ISO_TIME).ifelse(text, None).cast("string")
-    offset = iso.re_search(_OFFSET).fill_null(False)
-    plain = offset.ifelse(None, iso).cast("string").try_cast("timestamp")
-    if reading.time_zone is None:
-        nowhere = Reason(
-            f"{name} has an offset from UTC",
-            f"{name} 带有时区偏移",
-            "set time_zone, like Europe/Berlin or Asia/Shanghai: a day is a day there",
-        )
-        parsed = _required(plain, text.isnull() | offset, name, reading, empty=text.isnull())
-        return Parsed(parsed.value, (*parsed.faults, Fault(nowhere, offset, name)))
-    zoned = offset.ifelse(iso, None).cast("string").try_cast("timestamp('UTC')")
-    value = plain.coalesce(_at_zone(zoned, reading.time_zone))
-    return _required(value, text.isnull(), name, reading)
-
-
-def _required(
-    value: ir.Value,
-    explained: ir.BooleanValue,
-    name: str,
-    reading: Reading,
-    empty: ir.BooleanValue | None = None,
-) -> Parsed:
-    """A time column with its two usual faults; `explained` rows are not also unreadable."""
+    value = parsing.let(name, value)
     written = f"dates: '{reading.dates}'" if reading.dates else "ISO dates like 2025-01-31"
-    nothing = Reason(f"{name} is empty", f"{name} 为空", "every row needs its day")
+    empty = Reason(f"{name} is empty", f"{name} 为空", "every row needs its day")
     garbled = Reason(f"{name} is unreadable", f"{name} 无法识别", f"expected {written}")
-    return Parsed(
-        value,
-        (
-            Fault(nothing, explained if empty is None else empty, name),
-            Fault(garbled, value.isnull() & ~explained, name),
-        ),
-    )
+    explained = parsing.rows[f"{name} missing"]
+    if f"{name} offset" in parsing.rows.columns and reading.time_zone is None:
+        explained = explained | parsing.rows[f"{name} offset"]
+    parsing.fault(name, empty, missing)
+    parsing.fault(name, garbled, value.isnull() & ~explained)
+
+
+def _iso_time(parsing: Parsing, name: str, text: ir.StringValue, reading: Reading) -> ir.Value:
+    """ISO 8601, with or without a time of day, with or without an offset from UTC."""
+    # The engine's own cast is wider: it takes 'epoch', and drops an offset in silence.
+    is_iso = parsing.let(f"{name} iso", text.re_search(_ISO_TIME).fill_null(False))
+    offset = parsing.let(f"{name} offset", is_iso & text.re_search(_OFFSET).fill_null(False))
+    plain = (is_iso & ~offset).ifelse(text, None).cast("string").try_cast("timestamp")
+    if reading.time_zone is None:
+        parsing.fault(
+            name,
+            Reason(
+                f"{name} has an offset from UTC",
+                f"{name} 带有时区偏移",
+                "set time_zone, like Europe/Berlin or Asia/Shanghai: a day is a day there",
+            ),
+            offset,
+        )
+        return plain
+    zoned = offset.ifelse(text, None).cast("string").try_cast("timestamp('UTC')")
+    return plain.coalesce(_at_zone(zoned, reading.time_zone))
 
 
 def _by_pattern(text: ir.StringValue, reading: Reading) -> ir.Value:
@@ -199,7 +216,7 @@ def _by_pattern(text: ir.StringValue, reading: Reading) -> ir.Value:
 
     zoned = "%z" in (reading.dates or "")
     if zoned and reading.time_zone is None:
-        raise WrongType("dates reads an offset (%z); say in which zone a day is a day: time_zone")
+        raise WrongType("dates reads an offset (%z); say where a day is a day: time_zone")
     result = "timestamp('UTC')" if zoned else "timestamp"
 
     # Reading files is DuckDB's work on any engine, so its own function may be named here.
@@ -224,37 +241,55 @@ def _at_zone(value: ir.Value, zone: str | None) -> ir.Value:
     return timezone(zone, value)
 
 
-def read_amount(raw: ir.Value, name: str, reading: Reading) -> Parsed:
+def read_amount(parsing: Parsing, name: str, raws: Sequence[str], reading: Reading) -> None:
     """Amounts as floats; an empty amount is no 0, and 'twelve' is no number.
+
+    Several columns are multiplied, like Quantity * Price; what is wrong with one of
+    them is wrong with the product.
 
     Raises:
         WrongType: neither numbers nor text.
     """
     import ibis
 
-    kind = raw.type()
-    if kind.is_numeric():
-        value = raw.cast("float64")
-        missing, text_in = value.isnull(), ibis.literal(False)
-        if kind.is_floating():
-            missing = missing | value.isnan()
-    elif kind.is_string():
-        text = _text(raw)
-        plain = _plain_number(text, reading)
-        value = plain.re_search(_NUMBER).ifelse(plain, None).cast("string").try_cast("float64")
-        word = text.lower().re_search(_NOT_FINITE).fill_null(False)
-        value = word.ifelse(float("inf"), value)
-        missing, text_in = text.isnull(), value.isnull() & text.notnull()
-    else:
-        raise WrongType(f"{name} needs numbers, the column is {kind}")
-    infinite = (value.isinf() | (value.abs() >= LARGEST_AMOUNT)).fill_null(False) & ~missing
+    missing = wordy = endless = ibis.literal(False)
+    product: ir.Value = ibis.literal(1.0)
+    for place, raw in enumerate(raws):
+        factor = f"{name} {place}"
+        value = _number(parsing, factor, raw, reading)
+        present = ~parsing.rows[f"{factor} missing"]
+        product = product * value
+        missing = missing | ~present
+        wordy = wordy | (value.isnull() & present)
+        endless = endless | ((value.isinf() | (value.abs() >= LARGEST_AMOUNT)) & present)
+    value = parsing.let(name, product)
+    endless = endless | (value.abs() >= LARGEST_AMOUNT)
     empty = Reason(f"{name} is empty", f"{name} 为空", "an empty amount is not 0; fill it in")
     words = Reason(f"{name} is text", f"{name} 不是数字", "numbers like 1234.50 are required")
-    endless = Reason(f"{name} is not finite", f"{name} 不是有限数", "below 1e15 is required")
-    return Parsed(
-        value,
-        (Fault(empty, missing, name), Fault(words, text_in, name), Fault(endless, infinite, name)),
-    )
+    beyond = Reason(f"{name} is not finite", f"{name} 不是有限数", "below 1e15 is required")
+    parsing.fault(name, empty, missing)
+    parsing.fault(name, words, wordy)
+    parsing.fault(name, beyond, endless & ~missing)
+
+
+def _number(parsing: Parsing, name: str, raw: str, reading: Reading) -> ir.Value:
+    """A column as floats: null where it is text, infinite where it says so."""
+    column = parsing.rows[raw]
+    kind = column.type()
+    if kind.is_numeric():
+        value = parsing.let(name, column.cast("float64"))
+        parsing.let(f"{name} missing", value.isnull() | value.isnan().fill_null(False))
+        return value
+    if not kind.is_string():
+        raise WrongType(f"{name.split()[0]} needs numbers, the column is {kind}")
+    # 'nan' and 'inf' are words that programs write for amounts that are none.
+    stripped = parsing.let(f"{name} stripped", column.strip())
+    word = parsing.let(f"{name} word", stripped.re_search(_NOT_FINITE).fill_null(False))
+    text = parsing.text(name, stripped)
+    parsing.let(f"{name} missing", text.isnull() & ~word)
+    plain = parsing.let(f"{name} plain", _plain_number(text, reading))
+    number = plain.re_search(_NUMBER).ifelse(plain, None).cast("string").try_cast("float64")
+    return parsing.let(name, word.ifelse(float("inf"), number))
 
 
 def _plain_number(text: ir.StringValue, reading: Reading) -> ir.StringValue:
@@ -265,8 +300,8 @@ def _plain_number(text: ir.StringValue, reading: Reading) -> ir.StringValue:
         text = text.replace(reading.currency_sign, "").strip()
     if reading.thousands is not None:
         # Only whole groups of three: '12,50' must not become 1250 by a wrong mark.
-        mark = "\\" + reading.thousands if reading.thousands in ".|'" else reading.thousands
-        grouped = rf"^[-+]?\d{{1,3}}({mark}\d{{3}})+(\{reading.decimal}\d*)?$"
+        mark = f"[{reading.thousands}]" if reading.thousands != "\\" else r"\\"
+        grouped = rf"^[-+]?\d{{1,3}}({mark}\d{{3}})+([{reading.decimal}]\d*)?$"
         text = text.re_search(grouped).ifelse(text.replace(reading.thousands, ""), text)
     if reading.decimal == ",":
         # A point is then no decimal mark either: '1.234' would silently be 1.234.
@@ -274,12 +309,14 @@ def _plain_number(text: ir.StringValue, reading: Reading) -> ir.StringValue:
     return text
 
 
-def read_kind(raw: ir.Value, name: str, choices: tuple[str, ...], reading: Reading) -> Parsed:
+def read_kind(
+    parsing: Parsing, name: str, raw: str, choices: tuple[str, ...], reading: Reading
+) -> None:
     """A word from a short list, in any case, or the source's own word for it."""
-    word = _text(raw).lower()
+    word = parsing.let(f"{name} word", parsing.text(name, parsing.rows[raw]).lower())
     words = {theirs.strip().lower(): ours for theirs, ours in reading.kinds.items()}
     words = {choice: choice for choice in choices} | words
-    value = word.cases(*words.items(), else_=None)
+    value = parsing.let(name, word.cases(*words.items(), else_=None).cast("string"))
     listed = " or ".join(choices)
     empty = Reason(f"{name} is empty", f"{name} 为空", f"every row must say {listed}")
     other = Reason(
@@ -287,13 +324,8 @@ def read_kind(raw: ir.Value, name: str, choices: tuple[str, ...], reading: Readi
         f"{name} 不在允许范围内",
         "say which word means which in the mapping, like kinds: {Sale: purchase, Return: refund}",
     )
-    return Parsed(
-        value.cast("string"),
-        (
-            Fault(empty, word.isnull(), name),
-            Fault(other, value.isnull() & word.notnull(), name),
-        ),
-    )
+    parsing.fault(name, empty, word.isnull())
+    parsing.fault(name, other, value.isnull() & word.notnull())
 
 
 def exact_amount(amount: ir.Value) -> ir.Value:
