@@ -63,6 +63,7 @@ _ROOMS = {
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
     "findings": "relkit.report.findings",
+    "gates": "relkit.report.gates",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

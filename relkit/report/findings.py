@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from relkit.errors import DataError
-from relkit.report.blocks import Gate, gate
 from relkit.report.language import Statement, say
 from relkit.units import periods_per_year
 
@@ -25,15 +24,6 @@ if TYPE_CHECKING:
     from relkit.value.gamma_gamma import GammaGammaFit
     from relkit.value.holdout import HoldoutValidation
     from relkit.value.lifetime_value import LifetimeValue, ValueChange
-
-# Below this many customers who came back, the drop-out parameters rest on so few
-# people that their intervals are known to be too narrow.
-LEAST_REPEATERS = 100
-# Gamma-Gamma takes spend and frequency as independent; the published example has .11
-# (Fader & Hardie 2013) and is taken as fit for use.
-LARGEST_CORRELATION = 0.20
-# A total that is off by more than a fifth changes decisions that rest on totals.
-LARGEST_HOLDOUT_ERROR = 0.20
 
 
 # ---- the answer ---------------------------------------------------------------
@@ -245,14 +235,14 @@ def holdout(check: HoldoutValidation) -> Statement:
         "length": check.holdout_length,
         "unit": f"unit.{check.unit}",
     }
-    if _inside(check):
+    if check.within_interval:
         direction = "direction.fewer" if check.error < 0 else "direction.more"
         return say("holdout.within", direction=direction, **values)
     return say("holdout.outside", level=_level(check), **values)
 
 
 def holdout_note(check: HoldoutValidation) -> Statement:
-    if _inside(check):
+    if check.within_interval:
         return say("holdout.within_note", expected=check.expected)
     return say(
         "holdout.outside_note",
@@ -279,10 +269,6 @@ def holdout_top(check: HoldoutValidation) -> Statement:
     model, past = check.top_decile.model, check.top_decile.past_spend
     key = "holdout.top_wins" if model >= past else "holdout.top_loses"
     return say(key, model=model, past=past)
-
-
-def _inside(check: HoldoutValidation) -> bool:
-    return check.expected.low <= check.actual <= check.expected.high
 
 
 def _level(check: HoldoutValidation) -> str:
@@ -406,7 +392,7 @@ def win_back_share(chosen: pd.DataFrame, clv: LifetimeValue, summary: pd.DataFra
     )
 
 
-# ---- data and gates ---------------------------------------------------------------
+# ---- data -------------------------------------------------------------------------
 
 
 def rows(source: Source, summary: pd.DataFrame) -> Statement:
@@ -422,71 +408,3 @@ def rows(source: Source, summary: pd.DataFrame) -> Statement:
         "last": last,
     }
     return say("data.some_aside" if account.set_aside else "data.all_used", **values)
-
-
-def gates(purchases: BGNBDFit, spend: GammaGammaFit, check: HoldoutValidation) -> Statement:
-    """How many of the gates hold: the headline over them."""
-    every = [
-        gate_converged(purchases),
-        gate_repeaters(purchases),
-        gate_correlation(spend),
-        gate_holdout(check),
-    ]
-    held = sum(one.passed is True for one in every)
-    return say("gates.all" if held == len(every) else "gates.some", held=held, n=len(every))
-
-
-def gate_repeaters(fit: BGNBDFit) -> Gate:
-    passed = fit.n_repeaters >= LEAST_REPEATERS
-    return gate(
-        say(
-            "gate.repeaters_pass" if passed else "gate.repeaters_fail",
-            n=fit.n_repeaters,
-            customers=fit.n,
-            least=LEAST_REPEATERS,
-        ),
-        passed,
-    )
-
-
-def gate_converged(fit: BGNBDFit) -> Gate:
-    passed = fit.status == "converged"
-    return gate(
-        say(
-            "gate.converged_pass" if passed else "gate.converged_fail",
-            log_likelihood=fit.log_likelihood,
-            status=fit.status,
-        ),
-        passed,
-    )
-
-
-def gate_correlation(spend: GammaGammaFit) -> Gate:
-    correlation = spend.frequency_spend_correlation
-    if correlation is None:
-        return gate(say("gate.correlation_unknown", n=spend.n), None)
-    passed = abs(correlation.value) <= LARGEST_CORRELATION
-    return gate(
-        say(
-            "gate.correlation_pass" if passed else "gate.correlation_fail",
-            correlation=correlation,
-            limit=LARGEST_CORRELATION,
-        ),
-        passed,
-    )
-
-
-def gate_holdout(check: HoldoutValidation) -> Gate:
-    """Passed inside the prediction interval; undecided (None) outside but near; else failed."""
-    near = abs(check.error) <= LARGEST_HOLDOUT_ERROR
-    passed = True if _inside(check) else (None if near else False)
-    key = {True: "pass", None: "near", False: "fail"}[passed]
-    return gate(
-        say(
-            f"gate.holdout_{key}",
-            actual=check.actual,
-            expected=check.expected,
-            limit=LARGEST_HOLDOUT_ERROR,
-        ),
-        passed,
-    )

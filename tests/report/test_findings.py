@@ -7,7 +7,7 @@ import pytest
 
 from relkit.errors import DataError
 from relkit.intervals import Estimate
-from relkit.report import findings
+from relkit.report import findings, gates
 from relkit.report.language import all_texts, set_language
 
 
@@ -39,6 +39,7 @@ def check(actual=100, expected=90.0, low=80.0, high=110.0):
         actual=actual,
         expected=Estimate(expected, low, high, n=10, kind="prediction"),
         error=expected / actual - 1,
+        within_interval=low <= actual <= high,
         holdout_length=39.0,
         unit="week",
         top_decile=SimpleNamespace(model=0.4, past_spend=0.35, oracle=0.6),
@@ -153,7 +154,7 @@ def test_a_model_that_loses_is_said_to_lose():
     ],
 )
 def test_the_holdout_gate_has_three_answers(actual, passed, key):
-    found = findings.gate_holdout(check(actual=actual))
+    found = gates.holdout(check(actual=actual))
     assert found.passed is passed
     assert found.phrase.key == key
 
@@ -171,13 +172,13 @@ def fits(n_repeaters=500, status="converged", correlation=0.1):
 def test_gates_count_what_holds():
     fit, spend = fits()
     assert (
-        findings.gates(fit, spend, check()).text() == "The figures may be read: all 4 checks hold"
+        gates.headline(fit, spend, check()).text() == "The figures may be read: all 4 checks hold"
     )
     fit, spend = fits(n_repeaters=99, correlation=-0.3)
-    assert findings.gates(fit, spend, check()).text().startswith("2 of 4 checks hold")
-    assert findings.gate_repeaters(fit).passed is False
-    assert findings.gate_correlation(spend).passed is False
-    assert findings.gate_converged(fits(status="no drop-out identified")[0]).passed is False
+    assert gates.headline(fit, spend, check()).text().startswith("2 of 4 checks hold")
+    assert gates.repeaters(fit).passed is False
+    assert gates.correlation(spend).passed is False
+    assert gates.converged(fits(status="no drop-out identified")[0]).passed is False
 
 
 def worth(customers=(1, 2, 7)):
@@ -214,7 +215,7 @@ def test_every_key_that_findings_use_is_in_the_texts_and_the_other_way_round():
 
     code = "".join(
         Path(findings.__file__).with_name(f"{name}.py").read_text()
-        for name in ("findings", "plots")
+        for name in ("findings", "gates", "plots")
     )
     known = {key for key in all_texts() if key.split(".")[0] in KINDS}
     used = set(re.findall(rf'"((?:{"|".join(KINDS)})\.[a-z_]+)"', code))

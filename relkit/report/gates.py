@@ -1,0 +1,94 @@
+"""What must hold before the figures may be read, each with its figure.
+
+A gate is passed, failed, or could not be measured; a failed one stands in the
+report where everyone sees it. Which limits are used, and why, stands here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from relkit.report.blocks import Gate, gate
+from relkit.report.language import Statement, say
+
+if TYPE_CHECKING:
+    from relkit.value.bgnbd import BGNBDFit
+    from relkit.value.gamma_gamma import GammaGammaFit
+    from relkit.value.holdout import HoldoutValidation
+
+# Below this many customers who came back, the drop-out parameters rest on so few
+# people that their intervals are known to be too narrow.
+LEAST_REPEATERS = 100
+# Gamma-Gamma takes spend and frequency as independent; the published example has .11
+# (Fader & Hardie 2013) and is taken as fit for use.
+LARGEST_CORRELATION = 0.20
+# A total that is off by more than a fifth changes decisions that rest on totals.
+LARGEST_HOLDOUT_ERROR = 0.20
+
+
+def headline(purchases: BGNBDFit, spend: GammaGammaFit, check: HoldoutValidation) -> Statement:
+    """How many of the gates hold: the headline over them."""
+    every = [
+        converged(purchases),
+        repeaters(purchases),
+        correlation(spend),
+        holdout(check),
+    ]
+    held = sum(one.passed is True for one in every)
+    return say("gates.all" if held == len(every) else "gates.some", held=held, n=len(every))
+
+
+def repeaters(fit: BGNBDFit) -> Gate:
+    passed = fit.n_repeaters >= LEAST_REPEATERS
+    return gate(
+        say(
+            "gate.repeaters_pass" if passed else "gate.repeaters_fail",
+            n=fit.n_repeaters,
+            customers=fit.n,
+            least=LEAST_REPEATERS,
+        ),
+        passed,
+    )
+
+
+def converged(fit: BGNBDFit) -> Gate:
+    passed = fit.status == "converged"
+    return gate(
+        say(
+            "gate.converged_pass" if passed else "gate.converged_fail",
+            log_likelihood=fit.log_likelihood,
+            status=fit.status,
+        ),
+        passed,
+    )
+
+
+def correlation(spend: GammaGammaFit) -> Gate:
+    measured = spend.frequency_spend_correlation
+    if measured is None:
+        return gate(say("gate.correlation_unknown", n=spend.n), None)
+    passed = abs(measured.value) <= LARGEST_CORRELATION
+    return gate(
+        say(
+            "gate.correlation_pass" if passed else "gate.correlation_fail",
+            correlation=measured,
+            limit=LARGEST_CORRELATION,
+        ),
+        passed,
+    )
+
+
+def holdout(check: HoldoutValidation) -> Gate:
+    """Passed inside the prediction interval; undecided (None) outside but near; else failed."""
+    near = abs(check.error) <= LARGEST_HOLDOUT_ERROR
+    passed = True if check.within_interval else (None if near else False)
+    key = {True: "pass", None: "near", False: "fail"}[passed]
+    return gate(
+        say(
+            f"gate.holdout_{key}",
+            actual=check.actual,
+            expected=check.expected,
+            limit=LARGEST_HOLDOUT_ERROR,
+        ),
+        passed,
+    )
