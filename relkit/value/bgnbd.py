@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,9 +21,9 @@ from scipy.special import expit
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.intervals import normal_quantile
 from relkit.units import days_per
+from relkit.value.bgnbd_likelihood import BGNBDParams, Likelihood, alive_log_odds
 from relkit.value.inputs import (
     FloatArray,
-    PurchaseHistory,
     agreed_unit,
     customers,
     read_history,
@@ -48,34 +48,6 @@ CONVERGED = "converged"
 NO_DROP_OUT = "no drop-out identified"
 NO_HETEROGENEITY = "no heterogeneity identified"
 TOO_FEW_REPEATERS = "too few repeaters"
-
-
-class BGNBDParams(NamedTuple):
-    """Parameters of the model, or one figure for each of them.
-
-    Attributes:
-        r: Shape of the purchase rates.
-        alpha: Scale of the purchase rates, in units of time; r / alpha is the mean rate.
-        a: First shape of the drop-out probability; a / (a + b) is its mean.
-        b: Second shape of the drop-out probability.
-    """
-
-    r: float
-    alpha: float
-    a: float
-    b: float
-
-
-def alive_log_odds(params: BGNBDParams, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Any:
-    """Log odds of having left at T; -inf where x is 0. Shapes (n,) -> (n,).
-
-    In logarithms, since (alpha + T) ** (r + x) overflows for heavy buyers.
-    """
-    r, alpha, a, b = params
-    silence = np.log1p((T - t_x) / (alpha + t_x))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        odds = math.log(a) - np.log(b + x - 1) + (r + x) * silence
-    return np.where(x > 0, odds, -np.inf)
 
 
 def alive(params: BGNBDParams, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
@@ -250,125 +222,6 @@ class BGNBD:
         return float(statistic(scaled)[0] + statistic.constant)
 
 
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """The log-likelihood of log parameters, reduced to its sufficient statistics.
-
-    Four kinds of terms need four sums only: over j, of customers with more than j
-    repeats; over distinct T; over distinct repeaters. T is scaled to 1, so that the
-    fit is the same under every unit of time.
-
-    Attributes:
-        scale: What T and recency were divided by.
-        more_than: Customers with more than j repeats, j = 0, 1, …
-        end: Distinct T, scaled.
-        end_customers: Customers with that T.
-        end_repeats: Their repeats in all.
-        repeaters: Distinct frequency, recency and T of repeaters, scaled.
-        repeater_customers: Customers with these.
-    """
-
-    scale: float
-    more_than: FloatArray
-    end: FloatArray
-    end_customers: FloatArray
-    end_repeats: FloatArray
-    repeaters: tuple[FloatArray, ...]
-    repeater_customers: FloatArray
-
-    @classmethod
-    def of(cls, history: PurchaseHistory) -> Likelihood:
-        """The sums that the likelihood of these histories needs."""
-        x, weights = history.frequency, history.weights
-        scale = float(history.T.max()) if len(x) and history.T.max() > 0 else 1.0
-        end, t_x = history.T / scale, history.recency / scale
-        (distinct_end,), place = unique_rows(end)
-        more_than = np.bincount(x.astype(np.intp), weights=weights)[::-1].cumsum()[::-1][1:]
-        again = x > 0
-        repeaters, row = unique_rows(x[again], t_x[again], end[again])
-        return cls(
-            scale=scale,
-            more_than=more_than,
-            end=distinct_end,
-            end_customers=np.bincount(place, weights, len(distinct_end)),
-            end_repeats=np.bincount(place, weights * x, len(distinct_end)),
-            repeaters=repeaters,
-            repeater_customers=np.bincount(row, weights[again], len(repeaters[0])),
-        )
-
-    @property
-    def constant(self) -> float:
-        """What scaling time took from the log-likelihood."""
-        return -float(self.end_repeats.sum()) * math.log(self.scale)
-
-    def buying(self, log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-        """Terms of r and alpha alone: the NBD, in which nobody leaves; k = 2."""
-        r, alpha = np.exp(log_params)
-        j = np.arange(len(self.more_than))
-        share = r / (r + j)
-        waited = np.log1p(self.end / alpha)
-        part = self.end / (alpha + self.end)
-        exposed = r * self.end_customers + self.end_repeats
-        all_repeats = float(self.end_repeats.sum())
-        value = self.more_than @ np.log(r + j) - exposed @ waited - all_repeats * math.log(alpha)
-        waiting = r * float(self.end_customers @ waited)
-        met = r * float(self.end_customers @ part)
-        gradient = np.array([self.more_than @ share - waiting, exposed @ part - all_repeats])
-        hessian = np.array(
-            [
-                [self.more_than @ (share * (1 - share)) - waiting, met],
-                [met, -float(exposed @ (part * (1 - part)))],
-            ]
-        )
-        return float(value), gradient, hessian
-
-    def _staying(self, a: float, b: float) -> tuple[float, FloatArray, FloatArray]:
-        """Terms of a and b alone: having stayed after each repeat; k = 2."""
-        j = np.arange(len(self.more_than))
-        total = a + b + j
-        gone, stayed = a / total, b / (b + j)
-        value = -self.more_than @ np.log1p(a / (b + j))
-        mixed = float(self.more_than @ (gone * b / total))
-        gradient = np.array([-self.more_than @ gone, self.more_than @ (gone * stayed)])
-        bend = stayed * (1 - stayed) - b * (a + j) / total**2
-        hessian = np.array(
-            [
-                [-float(self.more_than @ (gone * (b + j) / total)), mixed],
-                [mixed, float(self.more_than @ bend)],
-            ]
-        )
-        return float(value), gradient, hessian
-
-    def __call__(self, log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-        """Value, gradient (4,) and Hessian (4, 4) at the log parameters, scaled."""
-        params = BGNBDParams(*np.exp(log_params).tolist())
-        r, alpha, a, b = params
-        gradient, hessian = np.zeros(4), np.zeros((4, 4))
-        value, gradient[:2], hessian[:2, :2] = self.buying(log_params[:2])
-        more, gradient[2:], hessian[2:, 2:] = self._staying(a, b)
-        x, t_x, T = self.repeaters
-        odds = alive_log_odds(params, x, t_x, T)
-        left = expit(odds)
-        slope = np.empty((4, len(x)))
-        slope[0] = r * np.log1p((T - t_x) / (alpha + t_x))
-        silent = alpha * (T - t_x) / ((alpha + T) * (alpha + t_x))
-        slope[1] = -(r + x) * silent
-        slope[2] = 1.0
-        slope[3] = -b / (b + x - 1)
-        weight = self.repeater_customers * left
-        gradient += slope @ weight
-        hessian += (slope * (weight * (1 - left))) @ slope.T
-        hessian[0, 0] += weight @ slope[0]
-        hessian[0, 1] -= weight @ (r * silent)
-        hessian[1, 0] = hessian[0, 1]
-        hessian[1, 1] += weight @ (
-            (r + x) * (alpha * T / (alpha + T) ** 2 - alpha * t_x / (alpha + t_x) ** 2)
-        )
-        hessian[3, 3] += weight @ (slope[3] * (x - 1) / (b + x - 1))
-        value += more + float(self.repeater_customers @ np.logaddexp(0, odds))
-        return value, gradient, hessian
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BGNBDFit:
     """A fitted BG/NBD; every prediction of ``BGNBD`` is a method of it.
@@ -391,7 +244,7 @@ class BGNBDFit:
     unit: str | None
     evaluations: int = 0
     _model: BGNBD | None = None
-    _log_likelihood: float = math.nan
+    _log_likelihood: float | None = None
     _covariance: FloatArray = field(default_factory=lambda: np.zeros((4, 4)), repr=False)
     _unbounded: tuple[bool, ...] = (False,) * 4
     _reason: str = ""
@@ -413,9 +266,12 @@ class BGNBDFit:
         return self.model.params
 
     @property
-    def log_likelihood(self) -> float:
-        """Log-likelihood at the fit. FitError where there is no fit."""
-        return self._log_likelihood if self.model else math.nan
+    def log_likelihood(self) -> float | None:
+        """Log-likelihood at the fit; None where too few repeaters left nothing to fit.
+
+        Where no drop-out is identified it is that of customers who never leave.
+        """
+        return self._log_likelihood
 
     @property
     def covariance(self) -> FloatArray:
@@ -549,7 +405,15 @@ def fit_bgnbd(
             f"than the {LEAST_GAIN_OF_DROP_OUT} of a 5 % test; observe these {n:,} customers "
             "longer or take more of them, or use BGNBD(r, alpha, a, b) with known parameters"
         )
-        return BGNBDFit(NO_DROP_OUT, n, n_repeaters, agreed, best.evaluations, _reason=reason)
+        return BGNBDFit(
+            NO_DROP_OUT,
+            n,
+            n_repeaters,
+            agreed,
+            best.evaluations,
+            _log_likelihood=stay.value + statistic.constant,
+            _reason=reason,
+        )
     if not best.converged:
         raise FitError(
             f"BG/NBD: no maximum found in {best.evaluations} steps over {n:,} customers; "

@@ -20,7 +20,14 @@ from scipy.special import digamma, gammaln, polygamma
 
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
-from relkit.value.inputs import FloatArray, SpendHistory, customers, read_spend, unique_rows
+from relkit.value.inputs import (
+    FloatArray,
+    SpendHistory,
+    customers,
+    read_spend,
+    sums_by,
+    unique_rows,
+)
 from relkit.value.newton import maximise
 
 FEWEST_REPEATERS = 10
@@ -181,12 +188,12 @@ class Likelihood:
         """The sums that the likelihood of repeaters with positive spend needs."""
         scale = float(weights @ mean / weights.sum())
         (repeats, distinct_mean), place = unique_rows(x, mean)
-        row_customers = np.bincount(place, weights, len(repeats))
+        row_customers = sums_by(place, weights, len(repeats))
         frequency, at = np.unique(repeats, return_inverse=True)
         return cls(
             scale=scale,
             frequency=frequency,
-            frequency_customers=np.bincount(at, row_customers, len(frequency)),
+            frequency_customers=sums_by(at, row_customers, len(frequency)),
             repeats=repeats,
             total=repeats * (distinct_mean / scale),
             row_customers=row_customers,
@@ -232,18 +239,16 @@ class GammaGammaFit:
         n: Customers in the fit: with a repeat purchase and positive mean spend.
         left_out: Repeat customers with mean spend of 0 or less, left out of the
             fit, which cannot hold them; they are predicted as having spent 0.
-        frequency_spend_correlation: Pearson correlation of frequency and mean
-            spend over the n customers, interval by Fisher's z. The model takes it
-            to be near 0. None where it cannot be computed.
+        evaluations: How often the likelihood was computed.
     """
 
     status: str
     n: int
     left_out: int
-    frequency_spend_correlation: Estimate | None
     evaluations: int = 0
+    _correlation: Estimate | None = None
     _model: GammaGamma | None = None
-    _log_likelihood: float = math.nan
+    _log_likelihood: float | None = None
     _covariance: FloatArray = field(default_factory=lambda: np.zeros((3, 3)), repr=False)
     _unbounded: tuple[bool, ...] = (False,) * 3
     _reason: str = ""
@@ -260,14 +265,30 @@ class GammaGammaFit:
         return self._model
 
     @property
+    def frequency_spend_correlation(self) -> Estimate:
+        """Pearson correlation of frequency and mean spend, interval by Fisher's z.
+
+        Over the n customers of the fit; the model takes it to be near 0.
+
+        Raises:
+            FitError: fewer than 4 customers, or all with the same figures.
+        """
+        if self._correlation is None:
+            raise FitError(
+                f"frequency and spend: {self.n:,} repeat customers with positive spend show no "
+                "correlation; at least 4 that differ in both are required"
+            )
+        return self._correlation
+
+    @property
     def params(self) -> GammaGammaParams:
         """The fitted parameters. FitError where there are none."""
         return self.model.params
 
     @property
-    def log_likelihood(self) -> float:
-        """Log-likelihood at the fit. FitError where there is no fit."""
-        return self._log_likelihood if self.model else math.nan
+    def log_likelihood(self) -> float | None:
+        """Log-likelihood at the fit; None where none was made."""
+        return self._log_likelihood
 
     @property
     def covariance(self) -> FloatArray:
@@ -359,7 +380,9 @@ def fit_gamma_gamma(
             f"{n:,} customers have a repeat purchase with positive spend; at least "
             f"{FEWEST_REPEATERS} are required; take a longer period or more customers"
         )
-        return GammaGammaFit(TOO_FEW_REPEATERS, n, left_out, correlation, _reason=reason)
+        return GammaGammaFit(
+            TOO_FEW_REPEATERS, n, left_out, _correlation=correlation, _reason=reason
+        )
     x, mean = history.frequency[use], history.monetary_value[use]
     statistic = Likelihood.of(x, mean, history.weights[use])
     best = maximise(statistic, np.log([2.0, 2.0, 1.0]), LOWEST, HIGHEST)
@@ -375,8 +398,8 @@ def fit_gamma_gamma(
         status=status,
         n=n,
         left_out=left_out,
-        frequency_spend_correlation=correlation,
         evaluations=best.evaluations,
+        _correlation=correlation,
         _model=GammaGamma(p, q, v * statistic.scale),
         _log_likelihood=best.value,
         _covariance=best.covariance,

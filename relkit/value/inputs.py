@@ -335,3 +335,8 @@ def unique_rows(*columns: FloatArray) -> tuple[tuple[FloatArray, ...], IntArray]
     first = np.empty(size, dtype=np.intp)
     first[key] = np.arange(n)
     return tuple(column[first] for column in values), key.astype(np.intp)
+
+
+def sums_by(place: IntArray, values: FloatArray, size: int = 0) -> FloatArray:
+    """Sums of values by place, shape (at least size,); floats even where there are none."""
+    return np.bincount(place, values, size).astype(float, copy=False)
