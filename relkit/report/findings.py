@@ -114,15 +114,15 @@ def activity(periods: pd.DataFrame, period: str) -> Statement:
     values = {
         "period": period_name(last["start"], period),
         "revenue": revenue,
-        "new": int(last["new"]),
-        "active": int(last["active"]),
+        "new": int(last["new_customers"]),
+        "active": int(last["active_customers"]),
     }
-    with_new = periods.loc[periods["new"] > 0, "end"]
-    if last["new"] == 0 and last["active"] > 0 and len(with_new):
+    with_new = periods.loc[periods["new_customers"] > 0, "end"]
+    if last["new_customers"] == 0 and last["active_customers"] > 0 and len(with_new):
         return say(
             "activity.no_new",
             last_new=with_new.iloc[-1],
-            returning=int(last["returning"]),
+            returning=int(last["returning_customers"]),
             **values,
         )
     if len(full) < 2 or full["revenue"].iloc[-2] <= 0:

@@ -108,9 +108,9 @@ def activity(periods: pd.DataFrame, period: str) -> Table:
     """As made by ``rk.activity_by_period``."""
     columns = {
         "start": (f"period.{period}", "month" if period == "month" else "date"),
-        "active": ("label.customers", "count"),
-        "new": ("label.revenue_new", "count"),
-        "returning": ("label.revenue_returning", "count"),
+        "active_customers": ("label.customers", "count"),
+        "new_customers": ("label.revenue_new", "count"),
+        "returning_customers": ("label.revenue_returning", "count"),
         "purchases": ("label.purchases", "count"),
         "revenue": ("label.revenue", "money"),
     }

@@ -84,9 +84,9 @@ def periods(revenue, new, active, complete):
             "start": days,
             "end": days + pd.offsets.MonthEnd(0),
             "complete": complete,
-            "active": active,
-            "new": new,
-            "returning": [a - n for a, n in zip(active, new, strict=True)],
+            "active_customers": active,
+            "new_customers": new,
+            "returning_customers": [a - n for a, n in zip(active, new, strict=True)],
             "revenue": revenue,
         }
     )
