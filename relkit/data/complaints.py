@@ -40,9 +40,13 @@ def describe_faults(checked: CheckedRows, raw: RawRows, mapping: SourceMapping) 
             shown = "; ".join(_place(raw, *each) for each in found[:_EXAMPLES])
             texts = [text for _, _, text in found if text is not None]
             hint = _hint(reason.en, texts) or reason.remedy
-            counted = "1 row" if rows == 1 else f"{rows:,} rows"
-            lines.append(f"{reason.en} in {counted} (first: {shown}): {hint}")
+            lines.append(f"{reason.en} in {in_rows(rows)} (first: {shown}): {hint}")
     return lines
+
+
+def in_rows(rows: int) -> str:
+    """A number of rows in words: '1 row', '1,200 rows'."""
+    return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
 def _first_rows(
@@ -110,8 +114,9 @@ def _amount_hint(texts: Sequence[str]) -> str:
     """The settings of the mapping that would make numbers of the texts."""
     settings = []
     bare = [text.strip() for text in texts]
-    signs = {re.sub(r"[-+\d.,'\s]", "", text) for text in bare}
-    if len(signs) == 1 and len(sign := signs.pop()) in (1, 2, 3) and sign:
+    # Before or after the number; what stands within it is no currency.
+    signs = {"".join(re.split(r"[-+\d].*\d|\d", text, maxsplit=1)).strip() for text in bare}
+    if len(signs) == 1 and 1 <= len(sign := signs.pop()) <= 3:
         settings.append(f"currency_sign: '{sign}'")
         bare = [text.replace(sign, "").strip() for text in bare]
     if all(re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})*,\d{1,2}|[-+]?\d+,\d+", text) for text in bare):

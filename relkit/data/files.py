@@ -154,7 +154,7 @@ def load(
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         columns = resolve_columns(wanted, _header(file, mapping), file.shown, mapping)
         read(engine, mapping, file, number, columns)
-        rows = engine.raw_sql(f"SELECT count(*) FROM raw_{number}").fetchone()[0]
+        rows = engine.raw_sql(f"SELECT count(*) FROM raw_{number}").fetchall()[0][0]
         records.append(FileRecord(file.shown, file.path.stat().st_size, sha256, rows))
     together = " UNION ALL ".join(f"SELECT * FROM raw_{number}" for number in range(len(files)))
     engine.raw_sql(f"CREATE VIEW raw AS {together}")

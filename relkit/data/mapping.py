@@ -217,6 +217,8 @@ class _Draft:
         }
         if switches["line_items"] and "transaction_id" not in self.settings["columns"]:
             self.faults.append("line_items: true needs transaction_id in the column mapping")
+        if switches["refunds_are_positive"] and "kind" not in self.settings["columns"]:
+            self.faults.append("refunds_are_positive: true needs kind in the column mapping")
 
     def _text(self, key: str) -> str | None:
         value = self.content.get(key)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from relkit.data.complaints import describe_faults
+from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.files import FileRecord, RawRows, factors, find_files, load
 from relkit.data.mapping import SourceMapping, read_mapping
 from relkit.data.tables import (
@@ -257,7 +257,7 @@ def today_in(engine: Any, time_zone: str | None) -> dt.date:
     """The day it is in a time zone; without one, the last day that has begun anywhere."""
     # Etc/GMT-14 is the zone 14 hours ahead of UTC: its sign is turned round.
     zone = time_zone or "Etc/GMT-14"
-    return engine.con.execute("SELECT CAST(timezone(?, now()) AS DATE)", [zone]).fetchone()[0]
+    return engine.con.execute("SELECT CAST(timezone(?, now()) AS DATE)", [zone]).fetchall()[0][0]
 
 
 def _connect() -> Any:
@@ -291,10 +291,10 @@ def _currency(mapping: SourceMapping, raw: RawRows) -> str | None:
         return mapping.currency
     column = raw.rows[f"column_{raw.columns.index(mapping.columns['currency'])}"]
     code = column.cast("string").strip().nullif("")
-    found = raw.rows.select(code=code).dropna().group_by("code").agg(n=lambda t: t.count())
+    found = raw.rows.select(code=code).drop_null().group_by("code").agg(n=lambda t: t.count())
     counts = found.order_by("code").to_pyarrow().to_pylist()
     if len(counts) > 1:
-        listed = ", ".join(f"{each['code']} in {each['n']:,} rows" for each in counts)
+        listed = ", ".join(f"{each['code']} in {in_rows(each['n'])}" for each in counts)
         raise DataError(
             f"{mapping.shown}, transactions: several currencies, {listed}; one run has one: "
             "convert the amounts, or set currency: and max_set_aside to leave the others out"
@@ -358,8 +358,9 @@ def _refuse_later_rows(checked: CheckedRows, day: dt.date, later_rows: str, wher
     later = checked.rows.filter(checked.rows.faults == bit)
     found = later.agg(n=later.count(), last=later.occurred_at.max()).to_pyarrow().to_pylist()[0]
     if found["n"] and later_rows == "fault":
+        lie = "lies" if found["n"] == 1 else "lie"
         raise DataError(
-            f"{where}: {found['n']:,} rows lie after as_of={day}, the last on "
+            f"{where}: {in_rows(found['n'])} {lie} after as_of={day}, the last on "
             f"{found['last'].date()}; set later_rows: set_aside to look at the state as of "
             f"{day}, or set as_of to the last day"
         )
