@@ -77,7 +77,7 @@ def draw_futures(
         if paid is not None and len(who):
             given = GammaGammaParams(*next(paid).tolist())
             each = _amounts(rng, given, x, mean, who)
-            amounts[draw] = float(each @ np.exp(-discount * when))
+            amounts[draw] = float(np.sum(each * np.exp(-discount * when)))
     return Futures(counts, amounts)
 
 
@@ -105,21 +105,35 @@ def _purchases(
     T: FloatArray,
     horizon: float,
 ) -> tuple[NDArray[np.intp], FloatArray]:
-    """One future: who buys and when, a row a purchase, times from now."""
+    """One future: who buys and when, a row a purchase, sorted by customer.
+
+    Most customers buy nothing, so the first purchase is drawn first: the wait for
+    it has survival (1 + t / (alpha + T)) ** -(r + x) while active. Only those who
+    come to it need a rate, which then is gamma(r + x + 1, alpha + T + wait).
+    """
     r, alpha, a, b = params
-    active = np.flatnonzero(rng.random(len(x)) < alive(params, x, t_x, T))
-    rate = rng.standard_gamma(r + x[active]) / (alpha + T[active])
-    # What a customer would buy who never leaves …
-    wanted = rng.poisson(rate * horizon)
-    who, wanted = active[wanted > 0], wanted[wanted > 0]
-    # … of which the first so many come true: the last is followed by leaving.
-    leave = np.maximum(rng.beta(a, b + x[who]), SMALLEST_CHANCE)
-    made = np.minimum(wanted, rng.geometric(leave))
-    place = np.repeat(np.arange(len(who)), wanted)
-    times = np.sort(place + rng.random(len(place))) - place
-    first = np.repeat(np.cumsum(wanted) - wanted, wanted)
+    shape, scale = r + x, alpha + T
+    comes = -np.expm1(-shape * np.log1p(horizon / scale))
+    who = np.flatnonzero(rng.random(len(x)) < comes * alive(params, x, t_x, T))
+    shape, scale = shape[who], scale[who]
+    wait = scale * np.expm1(-np.log1p(-rng.random(len(who)) * comes[who]) / shape)
+    wait = np.minimum(wait, horizon)
+    rate = rng.standard_gamma(shape + 1) / (scale + wait)
+    # What a customer would go on to buy who never leaves …
+    wanted = rng.poisson(rate * (horizon - wait))
+    more = np.flatnonzero(wanted)
+    # … of which so many come true: after each purchase the customer may leave.
+    leave = np.maximum(rng.beta(a, b + x[who[more]]), SMALLEST_CHANCE)
+    made = np.minimum(wanted[more], rng.geometric(leave) - 1)
+    place = np.repeat(np.arange(len(more)), wanted[more])
+    shares = np.sort(place + rng.random(len(place))) - place
+    first = np.repeat(np.cumsum(wanted[more]) - wanted[more], wanted[more])
     kept = np.arange(len(place)) - first < made[place]
-    return who[place[kept]], horizon * times[kept]
+    later = more[place[kept]]
+    when = np.append(wait, wait[later] + (horizon - wait[later]) * shares[kept])
+    buyers = np.append(who, who[later])
+    order = np.argsort(buyers, kind="stable")
+    return buyers[order], when[order]
 
 
 def _amounts(
