@@ -15,6 +15,7 @@ from typing import Any
 
 from relkit.errors import ParameterError, did_you_mean
 
+DEEPEST = 4
 # YAML 1.1 and 1.2 disagree on what these mean, so no value of theirs is ever guessed.
 _SURPRISES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
@@ -149,10 +150,13 @@ def _untyped_loader() -> Any:
 
 
 def _refuse_machinery(text: str, shown: str) -> None:
-    """Tags, anchors and aliases have no place in a flat file, and surprise its reader."""
+    """Tags, anchors, aliases and deep nesting have no place in a flat file."""
     import yaml
 
+    depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
         mark: Any = event.start_mark
         line = mark.line + 1
         tag = getattr(event, "tag", None)
@@ -162,6 +166,8 @@ def _refuse_machinery(text: str, shown: str) -> None:
             raise ParameterError(
                 f"{shown}: line {line}: write the value out; & and * are not used here"
             )
+        if depth > DEEPEST:  # said before the whole is read, which takes long when it is deep
+            raise ParameterError(f"{shown}: line {line}: too many lists inside lists")
 
 
 def _node_value(node: Any) -> Any:

@@ -80,10 +80,10 @@ class ValueType:
     def _would_hold(self, text: str) -> bool:
         """Whether the text without its quotes would do."""
         try:
-            self.convert(plain_value(text))
+            bare = plain_value(text)
+            return not isinstance(bare, str) and self.convert(bare) is not None
         except ValueError:
             return False
-        return plain_value(text) != text
 
 
 @dataclass(frozen=True, slots=True)
