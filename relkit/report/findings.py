@@ -18,6 +18,7 @@ from relkit.units import periods_per_year
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
+    from relkit.intervals import Estimate
     from relkit.segments.scores import RfmScores
     from relkit.segments.tiers import Tiers
     from relkit.value.bgnbd import BGNBDFit
@@ -178,9 +179,20 @@ def value_total(clv: LifetimeValue) -> Statement:
     )
 
 
-def value_prediction(clv: LifetimeValue) -> Statement:
-    """Expectation and prediction side by side, since their intervals differ."""
-    return say("value.prediction", total=clv.total, predicted=clv.predicted_total())
+def value_prediction(clv: LifetimeValue, predicted: Estimate) -> Statement:
+    """Expectation and prediction side by side, since their intervals differ.
+
+    Args:
+        clv: Values of the customers.
+        predicted: ``clv.predicted_total()``, which takes seconds, so it is made once.
+    """
+    return say(
+        "value.prediction",
+        low=clv.total.low,
+        high=clv.total.high,
+        predicted_low=predicted.low,
+        predicted_high=predicted.high,
+    )
 
 
 def concentration(clv: LifetimeValue, share: float = 0.10) -> Statement:
@@ -243,10 +255,11 @@ def holdout(check: HoldoutValidation) -> Statement:
 
 def holdout_note(check: HoldoutValidation) -> Statement:
     if check.within_interval:
-        return say("holdout.within_note", expected=check.expected)
+        return say("holdout.within_note", low=check.expected.low, high=check.expected.high)
     return say(
         "holdout.outside_note",
-        expected=check.expected,
+        low=check.expected.low,
+        high=check.expected.high,
         error=abs(check.error),
         level=_level(check),
     )

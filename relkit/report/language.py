@@ -228,7 +228,7 @@ class Language:
         """Divisor, unit and decimals that show ``amount`` with three significant digits."""
         if abs(amount) < 9_999.5:
             cents = CURRENCIES.get(self.currency or "", ("", "", 2))[2]
-            return 1.0, "", cents if abs(amount) < 100 else 0
+            return 1.0, "", cents if 0 < abs(amount) < 100 else 0
         size = abs(float(f"{amount:.2e}"))  # rounded first: 999,950 is 1.00 M, not 1,000 k
         for divisor, unit in _SCALES[self.code]:
             if size >= divisor:

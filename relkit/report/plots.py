@@ -7,6 +7,7 @@ seen, and returns the ``ax``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def activity(periods: pd.DataFrame, period: str, ax: Axes | None = None) -> Axes
     """
     from relkit.report.findings import period_name
 
-    ax = ax or theme.new_axes("wide")
+    ax = ax or theme.new_axes("full")
     places = np.arange(len(periods))
     alpha = np.where(periods["complete"], 1.0, 0.45)
     layers = [
@@ -51,7 +52,7 @@ def activity(periods: pd.DataFrame, period: str, ax: Axes | None = None) -> Axes
     every = max(1, int(np.ceil(len(periods) / 9)))
     short = [_period_tick(start, period) for start in periods["start"]]
     ax.set_xticks(places[::every], short[::every])
-    _axis(ax.yaxis, current().compact_money)
+    _axis(ax.yaxis, _tick_money)
     ax.set_ylabel(term("label.revenue"))
     ax.legend(loc="upper right", ncols=2)
     revenue = periods["revenue"].reset_index(drop=True)
@@ -125,20 +126,23 @@ def tracking(check: HoldoutValidation, ax: Axes | None = None) -> Axes:
     border = check.calibration_length
     ax.axvspan(border, ends[-1], color=theme.ACCENT_SOFT, alpha=0.6, linewidth=0)
     lines = [
-        ("actual", theme.INK, "-", 10),
-        ("expected", theme.WARNING, (0, (5, 2)), -10),
+        ("actual", theme.INK, "-"),
+        ("expected", theme.WARNING, (0, (5, 2))),
     ]
-    for name, colour, style, _ in lines:
+    for name, colour, style in lines:
         ax.plot(ends, rows[f"{name}_cumulative"], color=colour, linestyle=style)
-    higher = rows["actual_cumulative"].iloc[-1] >= rows["expected_cumulative"].iloc[-1]
-    for name, colour, _, lift in lines:
-        last = float(rows[f"{name}_cumulative"].iloc[-1])
-        ax.annotate(
-            f"{term(f'label.{name}')} {current().count(last)}",
-            (ends[-1], last), (-6, lift if higher else -lift), textcoords="offset points",
-            color=colour, weight=600, ha="right", va="bottom" if (lift > 0) == higher else "top",
-        )  # fmt: skip
+    lasts = {name: float(rows[f"{name}_cumulative"].iloc[-1]) for name, *_ in lines}
     top = float(rows[["actual_cumulative", "expected_cumulative"]].to_numpy().max())
+    # Beside the ends of the lines, and kept a line of text apart.
+    apart = max(0.0, 0.11 * top - abs(lasts["actual"] - lasts["expected"])) / 2
+    for name, colour, _ in lines:
+        shift = apart if lasts[name] == max(lasts.values()) else -apart
+        ax.annotate(
+            f"{term(f'label.{name}')}\n{current().count(lasts[name])}",
+            (ends[-1], lasts[name] + shift), (8, 0), textcoords="offset points",
+            color=colour, weight=600, ha="left", va="center", linespacing=1.1,
+            annotation_clip=False,
+        )  # fmt: skip
     ax.set_ylim(0, top * 1.16)
     ax.set_xlim(0, ends[-1])
     for text, place, side in (("learned", border, "right"), ("unseen", border, "left")):
@@ -202,7 +206,7 @@ def value_bridge(change: ValueChange, ax: Axes | None = None) -> Axes:
             ax.plot([place + 0.31, place + 0.69], [start + height] * 2, color=theme.GREY, lw=1)
     ax.set_xticks(range(len(steps)), [term(f"label.{name}") for name, *_ in steps])
     ax.set_ylim(0, max(before, now, before + amounts[amounts > 0].sum()) * 1.12)
-    _axis(ax.yaxis, current().compact_money)
+    _axis(ax.yaxis, _tick_money)
     ax.set_ylabel(term("label.clv"))
     values = {
         "before": before,
@@ -335,6 +339,11 @@ def _described(ax: Axes, key: str, values: dict[str, Any], data: pd.DataFrame) -
     return ax
 
 
+def _tick_money(amount: float) -> str:
+    """An amount on an axis: $50 k, where a sentence would say $50.0 k."""
+    return re.sub(r"\.0+(?!\d)|(?<=\.\d)0+(?!\d)", "", current().compact_money(amount))
+
+
 def _axis(axis: Any, words: Callable[[float], str]) -> None:
     """Let an axis say its numbers as the current language does."""
     axis.set_major_formatter(lambda x, _: words(x))
@@ -378,6 +387,14 @@ def _paired_bars(
     ax.legend(loc="best")
 
 
+def _is_dark(colour: Sequence[float]) -> bool:
+    """Whether white reads better than ink on a colour (WCAG 2.1, relative luminance)."""
+    channels = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    luminance = float(np.dot([0.2126, 0.7152, 0.0722], channels))
+    # Ink has a luminance of about .02: equal contrast to both where (l + .05)² = 1.05 · .07.
+    return luminance < 0.22
+
+
 def _heat_map(
     ax: Axes | None,
     table: pd.DataFrame,
@@ -397,7 +414,8 @@ def _heat_map(
         edgecolors=theme.PAPER, linewidth=3,
     )  # fmt: skip
     for row, column in np.ndindex(values.shape):
-        dark = values[row, column] > low + 0.55 * (high - low)
+        level = (values[row, column] - low) / (high - low)
+        dark = np.isfinite(level) and _is_dark(colours(level))
         ax.text(
             column + 0.5, row + 0.5, words(row, column), ha="center", va="center",
             color=theme.PAPER if dark else theme.INK, size=theme.TEXT_SIZE - 2, linespacing=1.15,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from relkit.report.blocks import Table, table
+from relkit.intervals import Estimate
+from relkit.report.blocks import Table, Tiles, table, tile, tiles
 from relkit.report.language import say, term
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def win_back(chosen: pd.DataFrame) -> Table:
         "last_at": ("label.last_purchase", "date"),
         "frequency": ("label.repeat_purchases", "count"),
         "total_spend": ("label.past_spend", "money"),
-        **_columns(probability_alive="percent0", value_at_risk="money"),
+        **_columns(probability_alive="percent", value_at_risk="money"),
     }
     return table(
         chosen, columns, caption=say("table.win_back"), name="win_back", max_rows=len(chosen)
@@ -88,6 +89,20 @@ def tier_worth(worth: pd.DataFrame) -> Table:
         caption=say("table.tier_worth"),
         note=say("note.clv_interval"),
         name="tier_worth",
+    )
+
+
+def tier_tiles(worth: pd.DataFrame) -> Tiles:
+    """The value to come of each tier with its interval, as tiles."""
+    return tiles(
+        *(
+            tile(
+                say("tile.tier", tier=str(row["tier"])),
+                Estimate(row["clv"], row["low"], row["high"], int(row["customers"])),
+                "compact_money",
+            )
+            for _, row in worth.iterrows()
+        )
     )
 
 
