@@ -404,7 +404,8 @@ def _value(value: Any) -> Any:
     if isinstance(value, Estimate):
         return {f.name: _value(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Statement):
-        return {"key": value.key, "text": value.text()}
+        inner = {name: _value(inside) for name, inside in value.values.items()}
+        return {"key": value.key, "text": value.text(), "values": inner}
     if hasattr(value, "isoformat"):
         return value.isoformat()
     if hasattr(value, "item"):

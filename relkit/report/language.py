@@ -50,6 +50,7 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 # Characters that draw nothing but change how their neighbours are drawn or read.
+_BETWEEN_HAN = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _UNSEEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
@@ -370,7 +371,9 @@ class Statement:
                 except (ParameterError, DataError) as fault:
                     name = self.key or "statement"
                     raise type(fault)(f"{name}: {{{slot}:{word}}}: {fault}") from None
-        return "".join(parts)
+        whole = "".join(parts)
+        # A slot that ends in 美元 or 月 needs no space before the next Chinese word.
+        return _BETWEEN_HAN.sub("", whole) if spoken.code == "zh" else whole
 
     def __str__(self) -> str:
         return self.text()

@@ -47,12 +47,19 @@ class Published:
         return found
 
     def statements(self):
-        """key -> values of every statement, nested ones too."""
-        return {
-            phrase["key"]: dict(map(tuple, phrase["values"]))
-            for phrase in self.nodes("phrase")
-            if phrase["key"]
-        }
+        """key -> values of every statement, those inside others too."""
+        found = {}
+        for phrase in self.nodes("phrase"):
+            _statements(phrase["key"], dict(map(tuple, phrase["values"])), found)
+        return found
+
+
+def _statements(key, values, found):
+    if key:
+        found[key] = values
+    for value in values.values():
+        if isinstance(value, dict) and "values" in value:
+            _statements(value["key"], value["values"], found)
 
 
 def _collect(node, kind, found):

@@ -68,7 +68,7 @@ def test_the_answer_follows_the_verdict(verdict, words):
 
 def test_the_answer_in_chinese():
     text = findings.base_value(change(), before="1997-12-31").text("zh")
-    assert text == "客户群正在流失价值：未来 52 周价值 600美元，比 1997年12月31日 少 40%"
+    assert text == "客户群正在流失价值：未来 52 周价值 600美元，比 1997年12月31日少 40%"
 
 
 def test_parts_of_the_change():
