@@ -28,7 +28,6 @@ from relkit.value.inputs import (
     customers,
     read_history,
     read_horizon,
-    unique_rows,
 )
 from relkit.value.newton import Optimum, maximise
 from relkit.value.purchase_integral import purchases_while_active
@@ -47,6 +46,7 @@ HIGHEST = np.log([1e5, 1e14, 1e5, 1e6])
 CONVERGED = "converged"
 NO_DROP_OUT = "no drop-out identified"
 NO_HETEROGENEITY = "no heterogeneity identified"
+AT_ONCE_OR_NEVER = "drop-out at once or never"
 TOO_FEW_REPEATERS = "too few repeaters"
 
 
@@ -60,11 +60,11 @@ def purchases_if_alive(
     params: BGNBDParams, x: FloatArray, T: FloatArray, horizons: FloatArray
 ) -> FloatArray:
     """Expected purchases given active at T; x, T (n,), horizons (m,) -> (n, m)."""
-    (pair_x, pair_T), place = unique_rows(x, T)
-    s = horizons[None, :] / (params.alpha + pair_T)[:, None]
-    everyone = np.repeat(pair_x, len(horizons))
-    flat = purchases_while_active(params.r, params.a, params.b, everyone, s.ravel())
-    return flat.reshape(s.shape)[place]
+    s = horizons[None, :] / (params.alpha + T)[:, None]
+    flat = purchases_while_active(
+        params.r, params.a, params.b, np.repeat(x, len(horizons)), s.ravel()
+    )
+    return flat.reshape(s.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +228,11 @@ class BGNBDFit:
 
     Attributes:
         status: 'converged'; 'no heterogeneity identified', where customers are so
-            alike that a pair of parameters runs to infinity together (predictions
-            hold, these parameters have no finite error); 'no drop-out identified'
-            and 'too few repeaters', where the data do not carry the model and
-            every prediction raises FitError.
+            alike that a pair of parameters runs to infinity together, and
+            'drop-out at once or never', where a and b run to 0 together
+            (predictions hold in both, these parameters have no finite error);
+            'no drop-out identified' and 'too few repeaters', where the data do not
+            carry the model and every prediction raises FitError.
         n: Customers.
         n_repeaters: Customers with a repeat purchase.
         unit: Unit of alpha and of every horizon, if it is known.
@@ -430,8 +431,11 @@ def _converged(
     held = best.held_low | best.held_high
     # r and alpha, like a and b, run away together; neither has an error alone.
     unbounded = (bool(held[:2].any()),) * 2 + (bool(held[2:].any()),) * 2
+    status = NO_HETEROGENEITY if held.any() else CONVERGED
+    if best.held_low[2:].any() and not best.held_high[2:].any():
+        status = AT_ONCE_OR_NEVER
     return BGNBDFit(
-        status=NO_HETEROGENEITY if held.any() else CONVERGED,
+        status=status,
         n=n,
         n_repeaters=n_repeaters,
         unit=unit,

@@ -10,7 +10,8 @@ import numpy as np
 from relkit.units import periods_per_year
 from relkit.value.bgnbd import alive, purchases_if_alive
 from relkit.value.bgnbd_likelihood import BGNBDParams
-from relkit.value.inputs import FloatArray, unique_rows
+from relkit.value.inputs import FloatArray
+from relkit.value.purchase_integral import by_cells
 
 # Gauss-Legendre points for the discounted part, which a year at 10 % makes a tenth
 # of the whole: the rule then errs by less than 1e-8 of it.
@@ -26,7 +27,15 @@ def continuous_rate(annual_discount_rate: float, unit: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseFlow:
-    """Purchases within the horizon, discounted, as a function of the parameters."""
+    """Purchases within the horizon, discounted, as a function of the parameters.
+
+    Attributes:
+        x: Repeat purchases, shape (n,).
+        t_x: First to last purchase, shape (n,).
+        T: First purchase to now, shape (n,).
+        horizon: How far ahead, in the unit of T.
+        rate: Continuous discount rate per unit of T.
+    """
 
     x: FloatArray
     t_x: FloatArray
@@ -34,30 +43,38 @@ class PurchaseFlow:
     horizon: float
     rate: float
 
-    def __call__(self, params: BGNBDParams) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """P(alive), and given active: purchases, discounted purchases; each (n,)."""
-        (x, T), place = unique_rows(self.x, self.T)
-        bought, discounted = self._if_alive(params, x, T)
-        return alive(params, self.x, self.t_x, self.T), bought[place], discounted[place]
+    def alive(self, params: BGNBDParams) -> FloatArray:
+        """P(alive), shape (n,)."""
+        return alive(params, self.x, self.t_x, self.T)
 
-    def _if_alive(
-        self, params: BGNBDParams, x: FloatArray, T: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """By parts: the integral of exp(-rate t) dX(t) needs X alone, no difference."""
+    def purchases(self, params: BGNBDParams) -> FloatArray:
+        """Expected purchases given active, not discounted, shape (n,)."""
+        return purchases_if_alive(params, self.x, self.T, np.array([self.horizon]))[:, 0]
+
+    def discounted(self, params: BGNBDParams) -> FloatArray:
+        """Expected purchases given active, each discounted, shape (n,).
+
+        By parts: with X(t) expected by t, the integral of exp(-rate t) dX(t) is
+        exp(-rate horizon) X(horizon) + rate * integral of exp(-rate t) X(t) dt.
+        """
         if self.rate == 0:
-            bought = purchases_if_alive(params, x, T, np.array([self.horizon]))[:, 0]
-            return bought, bought
+            return self.purchases(params)
         nodes, weights = np.polynomial.legendre.leggauss(DISCOUNT_NODES)
         # Squared, for a heavy buyer's expectation bends most just after now.
         root = (nodes + 1) / 2
         times = np.append(self.horizon * root**2, self.horizon)
-        by_then = purchases_if_alive(params, x, T, times)
-        share = self.rate * self.horizon * root * weights * np.exp(-self.rate * times[:-1])
-        bought = by_then[:, -1]
-        return bought, bought * math.exp(-self.rate * self.horizon) + by_then[:, :-1] @ share
+        share = np.exp(-self.rate * times)
+        share[:-1] *= self.rate * self.horizon * root * weights
+
+        def rule(x: FloatArray, scale: FloatArray) -> FloatArray:
+            everyone = np.repeat(x, scale.shape[1])
+            by_then = purchases_if_alive(params, everyone, scale.ravel() - params.alpha, times)
+            return (by_then @ share).reshape(scale.shape)
+
+        return by_cells(self.x, params.alpha + self.T, rule)
 
     def slopes(self, params: BGNBDParams, variances: FloatArray) -> FloatArray:
-        """Derivatives of discounted purchases in the log parameters, (n, 4).
+        """Derivatives of P(alive) times discounted in the log parameters, (n, 4).
 
         By central differences; zero where a parameter is taken as known.
         """
@@ -68,7 +85,7 @@ class PurchaseFlow:
             for step in (STEP, -STEP):
                 moved = logs.copy()
                 moved[i] += step
-                chance, _, discounted = self(BGNBDParams(*np.exp(moved).tolist()))
-                ends.append(chance * discounted)
+                there = BGNBDParams(*np.exp(moved).tolist())
+                ends.append(self.alive(there) * self.discounted(there))
             slopes[:, i] = (ends[0] - ends[1]) / (2 * STEP)
         return slopes

@@ -202,14 +202,15 @@ def customer_lifetime_value(
     money = read_spend(summary, None, None)
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
     flow = PurchaseFlow(x, t_x, T, length, continuous_rate(rate, agreed))
-    chance, bought, discounted = flow(purchases.params)
+    params = purchases.params
+    chance, discounted = flow.alive(params), flow.discounted(params)
     each = margin * spend_given(spend.params, x, mean)
     value_if_active = discounted * each
     frame = pd.DataFrame(
         {
             "customer_id": _customer_ids(summary),
             "probability_alive": chance,
-            "expected_purchases": chance * bought,
+            "expected_purchases": chance * flow.purchases(params),
             "expected_spend": each / margin,
             "clv": chance * value_if_active,
             "value_at_risk": (1 - chance) * value_if_active,
@@ -218,7 +219,7 @@ def customer_lifetime_value(
     covariance = np.zeros((7, 7))
     covariance[:4, :4], covariance[4:, 4:] = purchases.log_covariance, spend.log_covariance
     slopes = [
-        flow.slopes(purchases.params, np.diag(covariance)[:4]) * each[:, None],
+        flow.slopes(params, np.diag(covariance)[:4]) * each[:, None],
         _spend_slopes(spend, x, mean) * (margin * chance * discounted)[:, None],
     ]
     return LifetimeValue(

@@ -20,9 +20,13 @@ Objective = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
 # In logarithms: no step may change a parameter by more than a factor of e**2.
 LONGEST_STEP = 2.0
 MOST_STEPS = 200
-# The gain that a further step still promises, in units of log-likelihood and
-# relative to it: below the rounding of a sum over a million customers.
-SMALLEST_GAIN = 1e-13
+# What a further step must promise: 1e-9 of log-likelihood moves a parameter by less
+# than 1e-4 of its standard error, and the last step squares even that away. What
+# rounding does to a sum over many customers is relative to the sum.
+SMALLEST_GAIN = 1e-9
+ROUNDING = 1e-14
+# Nearer than this to a side of the box is at it.
+TOUCH = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +98,8 @@ def maximise(
     evaluations = 1
     converged = False
     for _ in range(MOST_STEPS):
-        free = ~_held(point, gradient, lower, upper)
-        if not free.any():
-            converged = True
-            break
-        step = np.zeros_like(point)
-        step[free] = _ascent(gradient[free], hessian[np.ix_(free, free)])
-        if float(gradient @ step) <= SMALLEST_GAIN * max(1.0, abs(value)):
+        step = _step_inside(point, gradient, hessian, lower, upper)
+        if float(gradient @ step) <= SMALLEST_GAIN + ROUNDING * abs(value):
             # Newton doubles the digits, so one step beyond costs a single
             # evaluation and leaves the parameters exact to rounding.
             point = np.clip(point + step, lower, upper)
@@ -108,7 +107,7 @@ def maximise(
             evaluations += 1
             converged = True
             break
-        taken, tried = _line_search(objective, point, value, gradient, step, lower, upper)
+        taken, tried = _line_search(objective, point, value, gradient, step)
         evaluations += tried
         if taken is None:
             # No shorter step gains either: what is promised is rounding.
@@ -120,8 +119,8 @@ def maximise(
         point=point,
         value=value,
         covariance=_inverse(hessian, ~held),
-        held_low=held & (point <= lower),
-        held_high=held & (point >= upper),
+        held_low=held & (gradient <= 0),
+        held_high=held & (gradient > 0),
         converged=converged,
         evaluations=evaluations,
     )
@@ -131,26 +130,46 @@ def _held(
     point: FloatArray, gradient: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> NDArray[np.bool_]:
     """Parameters at a side of the box that would gain by leaving it."""
-    held: NDArray[np.bool_] = ((point <= lower) & (gradient <= 0)) | (
-        (point >= upper) & (gradient >= 0)
-    )
+    # Shortened steps reach a side but for rounding.
+    low, high = point <= lower + TOUCH, point >= upper - TOUCH
+    held: NDArray[np.bool_] = (low & (gradient <= 0)) | (high & (gradient >= 0))
     return held
 
 
-def _line_search(
-    objective: Objective,
+def _step_inside(
     point: FloatArray,
-    value: float,
     gradient: FloatArray,
-    step: FloatArray,
+    hessian: FloatArray,
     lower: FloatArray,
     upper: FloatArray,
+) -> FloatArray:
+    """An ascent step of the free parameters that ends at the first side of the box.
+
+    It is shortened as a whole: cutting one parameter alone would tear apart those
+    that run to a limit together.
+    """
+    free = ~_held(point, gradient, lower, upper)
+    while free.any():
+        step = np.zeros_like(point)
+        step[free] = _ascent(gradient[free], hessian[np.ix_(free, free)])
+        blocked = ((point <= lower + TOUCH) & (step < 0)) | ((point >= upper - TOUCH) & (step > 0))
+        if not blocked.any():
+            side = np.where(step > 0, upper, lower)
+            room = np.divide(side - point, step, out=np.full_like(point, np.inf), where=step != 0)
+            return step * min(1.0, float(room.min()))
+        free &= ~blocked
+    return np.zeros_like(point)
+
+
+def _line_search(
+    objective: Objective, point: FloatArray, value: float, gradient: FloatArray, step: FloatArray
 ) -> tuple[tuple[FloatArray, tuple[float, FloatArray, FloatArray]] | None, int]:
     """The first halving of the step that gains a fair part of what it promises."""
+    promised = float(gradient @ step)
     for halvings in range(40):
-        trial = np.clip(point + step * 0.5**halvings, lower, upper)
+        trial = point + step * 0.5**halvings
         there = objective(trial)
-        promised = float(gradient @ (trial - point))
-        if np.isfinite(there[0]) and there[0] >= value + 1e-4 * promised and promised > 0:
+        least = value + 1e-4 * promised * 0.5**halvings - ROUNDING * abs(value)
+        if np.isfinite(there[0]) and there[0] >= least:
             return (trial, there), halvings + 1
     return None, 40

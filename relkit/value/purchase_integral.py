@@ -14,6 +14,7 @@ x, from Chebyshev interpolants in log s.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from scipy.special import expit
@@ -32,6 +33,8 @@ RIGHT_CUT = 33.0
 CELL = 2.0
 DEGREES = 20
 CELLS_AT_ONCE = 64
+
+Rule = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 def purchases_while_active(
@@ -53,47 +56,51 @@ def purchases_while_active(
         over p is carried out; the trapezoidal rule: Trefethen & Weideman (2014),
         "The exponentially convergent trapezoidal rule", section 5.
     """
+
+    def rule(x: FloatArray, s: FloatArray) -> FloatArray:
+        # Over s, so that it varies by e ** CELL at most within a cell and an
+        # absolute error is a relative one.
+        return _by_rule(r, a, b, x, s) / s
+
     answer = np.zeros(len(s))
-    moving = np.flatnonzero(s > 0)
-    if not moving.size:
-        return answer
-    x, s = frequency[moving], s[moving]
-    cell = np.floor(np.log(s) / CELL)
-    (cell_x, cell_at), place = unique_rows(x, cell)
-    if len(cell_x) * DEGREES < len(s):
-        answer[moving] = _interpolated(r, a, b, s, cell, (cell_x, cell_at), place)
-    else:
-        (pair_x, pair_s), place = unique_rows(x, s)
-        answer[moving] = _by_rule(r, a, b, pair_x, pair_s[:, None])[place, 0]
+    ahead = s > 0
+    answer[ahead] = s[ahead] * by_cells(frequency[ahead], s[ahead], rule)
     return answer
 
 
-def _interpolated(
-    r: float,
-    a: float,
-    b: float,
-    s: FloatArray,
-    cell: FloatArray,
-    cells: tuple[FloatArray, FloatArray],
-    place: np.ndarray,
-) -> FloatArray:
-    """F(x, s) / s from Chebyshev series in log s, one a cell.
+def by_cells(x: FloatArray, y: FloatArray, rule: Rule) -> FloatArray:
+    """A smooth positive function of x and log y at each pair, computed where it pays.
 
-    F / s rather than F, for it varies by e ** CELL at most within a cell, so that
-    an absolute error is a relative one.
+    Args:
+        x: Frequencies, shape (n,).
+        y: Positive numbers, shape (n,), on which the function depends through
+            horizon / y or y alone.
+        rule: The function; x of shape (m,) and y of shape (m, k) to (m, k).
+
+    Returns:
+        Shape (n,): from the rule itself where pairs are few, else from one Chebyshev
+        series per x and cell of log y. Cells lie on a fixed grid, so the answer for
+        a customer hardly depends on who else is asked about.
     """
-    cell_x, cell_at = cells
+    if not len(y):
+        return np.zeros(0)
+    position = np.log(y) / CELL
+    cell = np.floor(position)
+    (cell_x, cell_at), place = unique_rows(x, cell)
+    if len(cell_x) * DEGREES >= len(y):
+        (pair_x, pair_y), place = unique_rows(x, y)
+        return rule(pair_x, pair_y[:, None])[place, 0]
     angles = math.pi * (np.arange(DEGREES) + 0.5) / DEGREES
     nodes = np.exp(CELL * (cell_at[:, None] + 0.5 + 0.5 * np.cos(angles)))
     to_series = np.cos(np.outer(angles, np.arange(DEGREES))) * (2 / DEGREES)
     to_series[:, 0] /= 2
-    series = np.ascontiguousarray(((_by_rule(r, a, b, cell_x, nodes) / nodes) @ to_series).T)
-    position = 2 * (np.log(s) / CELL - cell) - 1
+    series = np.ascontiguousarray((rule(cell_x, nodes) @ to_series).T)
+    where = 2 * (position - cell) - 1
     # Clenshaw's recurrence.
-    ahead, behind = np.zeros(len(s)), np.zeros(len(s))
+    ahead, behind = np.zeros(len(y)), np.zeros(len(y))
     for degree in range(DEGREES - 1, 0, -1):
-        ahead, behind = series[degree][place] + 2 * position * ahead - behind, ahead
-    return s * (series[0][place] + position * ahead - behind)
+        ahead, behind = series[degree][place] + 2 * where * ahead - behind, ahead
+    return series[0][place] + where * ahead - behind
 
 
 def _by_rule(r: float, a: float, b: float, x: FloatArray, s: FloatArray) -> FloatArray:
