@@ -403,7 +403,7 @@ def _tracking(
     return pd.DataFrame(
         {
             "period": periods,
-            "elapsed": periods.to_numpy(float) - short / length,
+            "elapsed": (periods.to_numpy(float) * length - short) / length,
             "actual": actual.to_numpy(),
         }
     )

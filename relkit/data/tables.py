@@ -266,13 +266,13 @@ def read_rows(
     for rule in table.rules:
         if set(rule.needs) <= set(columns):
             parsing.fault(rule.column, rule.reason, rule.broken(parsing.rows, now))
-    rows, faults = parsing.rows, parsing.faults
-    digits = (rows[f"fault {i}"].cast("int64") * (2 << i) for i in range(len(faults)))
+    rows, faults = parsing.rows, parsing.faults_as_number()
     # A shifted row has every fault there is; the shift is the one worth telling.
-    mask = rows.misaligned.ifelse(1, sum(digits, start=0)).cast("int64")
+    faults = rows.misaligned.ifelse(1, faults * 2).cast("int64")
     names = [column.name for column in table.columns if column.name in rows.columns]
     return CheckedRows(
-        rows.select("file", "row", *names, faults=mask), (Fault(MISALIGNED, ""), *faults)
+        rows.select("file", "row", *names, faults=faults),
+        (Fault(MISALIGNED, ""), *parsing.faults),
     )
 
 

@@ -84,8 +84,12 @@ def _refuse_other_formats(file: FoundFile, mapping: SourceMapping) -> None:
         kind = "Parquet; set format: parquet"
     elif kind.startswith(("an Excel", "an old Excel")):
         kind += "; save the sheet as CSV"
-    elif not kind and not start.startswith(_GZIP_MARK) and b"\x00" in start:
-        kind = "" if mapping.encoding == "utf-16" else "not text; it has binary bytes"
+    elif not kind and mapping.encoding != "utf-16":
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            kind = "text in UTF-16; set encoding: utf-16"
+        # A stray zero byte may stand in a row; in the first line it is no text at all.
+        elif b"\x00" in start.split(b"\n")[0] and not start.startswith(_GZIP_MARK):
+            kind = "not text; it has binary bytes"
     if kind:
         raise SourceError(f"{file.shown} is declared as {mapping.format}, but it is {kind}")
 

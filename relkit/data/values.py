@@ -87,11 +87,12 @@ class Parsing:
 
     Each step adds columns that the next one reads, so that an engine works out
     every part once. Columns of a step are named after the value: `amount`, and
-    `amount text`, `amount missing` beside it; faults are `fault 0`, `fault 1`, ….
+    `amount text`, `amount missing` beside it.
 
     Attributes:
         rows: The rows with all steps so far.
-        faults: What each `fault` column stands for.
+        faults: What can be wrong with a row; the columns `fault 0`, `fault 1`, …
+            say for which rows it is.
     """
 
     rows: ir.Table
@@ -112,6 +113,11 @@ class Parsing:
         """Note which rows a fault holds for."""
         self.let(f"fault {len(self.faults)}", broken.fill_null(False))
         self.faults.append(Fault(reason, column))
+
+    def faults_as_number(self) -> ir.IntegerValue:
+        """The sum of 2**i over the faults i that a row has."""
+        digits = (self.rows[f"fault {i}"].cast("int64") * 2**i for i in range(len(self.faults)))
+        return sum(digits, start=0)
 
 
 def read_id(parsing: Parsing, name: str, raw: str) -> None:

@@ -173,6 +173,7 @@ def test_an_excel_workbook_named_csv(make_source, project):
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook"),
         (b"\n <!DOCTYPE html><html></html>", "a web page"),
         (b"abc\x00\x01\x02", "not text; it has binary bytes"),
+        (GOOD.encode("utf-16"), "it is text in UTF-16; set encoding: utf-16"),
     ],
 )
 def test_other_files_named_csv(make_source, content, kind):
