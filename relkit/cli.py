@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from relkit.run.workers import Outcome, Request
 
 
+def complain(message: str) -> None:
+    """A message on standard error; characters from the data cannot command the terminal."""
+    from relkit.report.language import visible
+
+    click.echo(visible(message), err=True)
+
+
 class Commands(click.Group):
     """A group whose commands end with an error's own code, its text and no traceback."""
 
@@ -25,7 +32,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except RelkitError as error:
-            click.echo(str(error), err=True)
+            complain(str(error))
             ctx.exit(error.exit_code)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -105,8 +112,8 @@ def _run(requests: list[Request], workers: int, traceback: bool) -> list[Outcome
     for outcome in outcomes:
         if outcome.folder is None:
             if traceback and outcome.details:
-                click.echo(outcome.details, err=True)
-            click.echo(outcome.message, err=True)
+                complain(outcome.details)
+            complain(outcome.message)
     return outcomes
 
 
@@ -134,7 +141,7 @@ def check(files: tuple[Path, ...], overrides: tuple[tuple[str, str], ...]) -> No
             click.echo(inspect_file(path, overrides))
         except RelkitError as error:
             faults.append(error)
-            click.echo(str(error), err=True)
+            complain(str(error))
     if faults:
         sys.exit(1 if any(fault.exit_code == 1 for fault in faults) else faults[0].exit_code)
 

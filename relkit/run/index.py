@@ -11,6 +11,13 @@ from urllib.parse import quote
 
 from relkit.run.publish import Outputs, read_record, write_whole
 
+LABELS = {
+    "report.html": "report",
+    "deck.html": "deck",
+    "notebook.ipynb": "notebook",
+    "tables": "tables",
+    "run.json": "record",
+}
 EARLIER = 12  # runs of a report that are listed; the folders of all stay
 # What the page says; the index speaks the language of most of its reports.
 WORDS: dict[str, dict[str, str]] = {
@@ -25,12 +32,15 @@ WORDS: dict[str, dict[str, str]] = {
         "failed": "Failed runs",
         "failed_since": "The newest run failed; this is the last good one.",
         "never": "No run of this report has succeeded yet.",
-        "gates_passed": "gates passed",
-        "gates_failed": "gates failed",
+        "gates": "gates:",
+        "passed": "passed",
+        "failed_gates": "failed",
+        "open": "undecided",
         "seconds": "s",
         "parameters": "Parameters",
         "none": "Nothing has been published yet.",
         "how": "Run a report with",
+        "count": "report",
         "counts": "reports",
     },
     "zh": {
@@ -44,12 +54,15 @@ WORDS: dict[str, dict[str, str]] = {
         "failed": "失败的运行",
         "failed_since": "最近一次运行失败；这是上一次成功的结果。",
         "never": "此报告尚未成功运行过。",
-        "gates_passed": "项检查通过",
-        "gates_failed": "项检查未通过",
+        "gates": "检查：",
+        "passed": "项通过",
+        "failed_gates": "项未通过",
+        "open": "项未定",
         "seconds": "秒",
         "parameters": "参数",
         "none": "尚未发布任何报告。",
         "how": "运行报告：",
+        "count": "份报告",
         "counts": "份报告",
     },
 }
@@ -137,8 +150,7 @@ def _runs(outputs: Outputs, place: Path) -> list[Run]:
         record = None if folder.is_symlink() else read_record(folder)
         if record is not None:
             path = quote(folder.relative_to(outputs.root).as_posix())
-            files = ("report.html", "deck.html", "notebook.ipynb", "tables", "run.json")
-            there = [name for name in files if _holds_something(folder / name)]
+            there = [name for name in LABELS if _holds_something(folder / name)]
             runs.append(Run(record, path, tuple((name, f"{path}/{name}") for name in there)))
     return sorted(runs, key=lambda run: run.run_id, reverse=True)
 
@@ -161,8 +173,15 @@ def write_index(outputs: Outputs) -> Path:
 
 
 def render_index(entries: tuple[Entry, ...]) -> str:
-    """The page itself: one file, no script, no request to anywhere."""
+    """The page itself: one file with its own type, no script, no request to anywhere."""
+    import warnings
+
     from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    from relkit.report.fonts import LICENCE_NOTE, MissingGlyphWarning
+    from relkit.report.html import CSP, STYLES_HERE, asset, with_fonts
+    from relkit.report.language import visible
+    from relkit.report.theme import css_variables
 
     environment = Environment(
         loader=PackageLoader("relkit.run"),
@@ -170,21 +189,23 @@ def render_index(entries: tuple[Entry, ...]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # A name from the data must not turn the line around.
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
     )
     spoken = Counter(entry.newest.record.get("language") for entry in entries)
     language = "zh" if spoken["zh"] > spoken["en"] else "en"
-    labels = {
-        "report.html": "report",
-        "deck.html": "deck",
-        "notebook.ipynb": "notebook",
-        "tables": "tables",
-        "run.json": "record",
-    }
-    return environment.get_template("index.html.j2").render(
+    page = environment.get_template("index.html.j2").render(
         entries=entries,
         language=language,
         html_language={"en": "en", "zh": "zh-Hans"},
         words=WORDS[language],
-        labels=labels,
+        labels=LABELS,
         most=EARLIER,
+        csp=CSP,
+        styles=STYLES_HERE,
+        licence=LICENCE_NOTE,
     )
+    with warnings.catch_warnings():
+        # A name in a script without an embedded font is drawn by the reader's own machine.
+        warnings.simplefilter("ignore", MissingGlyphWarning)
+        return with_fonts(page, css_variables() + asset("base.css"))

@@ -8,6 +8,7 @@ counts as run.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import sys
@@ -124,18 +125,19 @@ def blocks(notebook: Mapping[str, Any], kind: str) -> Iterator[dict[str, Any]]:
     """Every relkit block of a kind in the outputs, inside other blocks too, in order."""
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
-            yield from _within(output.get("data", {}).get(BLOCK_MIME), kind)
+            yield from within(output.get("data", {}).get(BLOCK_MIME), kind)
 
 
-def _within(value: Any, kind: str) -> Iterator[dict[str, Any]]:
+def within(value: Any, kind: str) -> Iterator[dict[str, Any]]:
+    """The blocks of a kind in a block's JSON, itself included."""
     if isinstance(value, Mapping):
         if value.get("node") == kind:
             yield dict(value)
         for inner in value.values():
-            yield from _within(inner, kind)
+            yield from within(inner, kind)
     elif isinstance(value, list):
         for inner in value:
-            yield from _within(inner, kind)
+            yield from within(inner, kind)
 
 
 @contextmanager
@@ -278,6 +280,9 @@ def execute(
     """
     import_machinery()
     import papermill.execute
+
+    # Its own reading of the cell does not know types such as str | None, and it warns.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     shown = os.path.relpath(path, root)

@@ -17,7 +17,7 @@ from relkit.run.workers import Outcome, Watcher
 def watcher() -> Iterator[Watcher]:
     """Whoever fits the place that the output goes to."""
     if sys.stdout.isatty():
-        with _progress() as progress:
+        with progress_bars() as progress:
             yield Bars(progress)
     else:
         yield Lines()
@@ -91,7 +91,8 @@ class Bars:
         self._progress.refresh()
 
 
-def _progress() -> Any:
+def progress_bars(console: Any = None) -> Any:
+    """Rich's bars as runs use them; on standard output unless said."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     return Progress(
@@ -99,6 +100,7 @@ def _progress() -> Any:
         BarColumn(bar_width=24),
         TimeElapsedColumn(),
         TextColumn("{task.fields[doing]}", markup=False),
+        console=console,
         # Refreshed by the loop that listens: a thread here would be forked along.
         auto_refresh=False,
         redirect_stdout=False,

@@ -14,6 +14,7 @@ from relkit.report.document import in_language
 from relkit.run import publish
 from relkit.run.notebook import (
     Executed,
+    Failure,
     blocks,
     execute,
     is_injected,
@@ -21,6 +22,7 @@ from relkit.run.notebook import (
     runs,
     source_of,
     title_and_question,
+    within,
 )
 from relkit.run.parameter_file import read_parameter_file
 from relkit.run.params import ParameterSpec, check_report, override, read_parameter_cell
@@ -245,18 +247,19 @@ def _run_locked(
     (work / "tables").mkdir(parents=True)
     publish.write_record(record, work)
     notebook: Any = None
+    failure: Failure | None = None
     try:
         cells = sum(runs(c) and not is_injected(c) for c in checked.notebook["cells"])
         tell(Step("executing", cells=cells))
         with phases.of("execute"):
             executed = _execute(checked, work, tell)
-        notebook = executed.notebook
+        notebook, failure = executed.notebook, executed.failure
         record = _with_results(record, notebook)
-        if executed.failure is not None:
-            raise _failed(executed, place, record)
+        if failure is not None:
+            raise _failed(failure, place, record)
         tell(Step("rendering"))
         with phases.of("render"):
-            _render(executed.notebook, checked.language, record, work)
+            _render(notebook, checked.language, record, work)
         tell(Step("rendered"))
         with phases.of("publish"):
             _write_notebook(notebook, work)
@@ -272,7 +275,8 @@ def _run_locked(
             record = replace(
                 record,
                 status="failed",
-                message=str(fault),
+                # Where the kept notebook lies is for who ran it, not for who reads the index.
+                message=failure.message if failure else str(fault),
                 finished_at=publish.now(),
                 seconds=phases.seconds,
             )
@@ -316,7 +320,9 @@ def _execute(checked: CheckedReport, work: Path, tell: Tell) -> Executed:
 def _with_results(record: RunRecord, notebook: Any) -> RunRecord:
     """The record with what the notebook's blocks say: data, gates, the first finding."""
     said = next(blocks(notebook, "provenance"), {})
-    slide = next(blocks(notebook, "slide"), None)
+    # What must hold comes first in a notebook; what was found is the slide after it.
+    slides = (s for s in blocks(notebook, "slide") if not s["appendix"])
+    slide = next((s for s in slides if not any(within(s, "gate"))), None)
     gates = tuple(
         {"statement": gate["phrase"]["text"], "passed": gate["passed"]}
         for gate in blocks(notebook, "gate")
@@ -325,9 +331,7 @@ def _with_results(record: RunRecord, notebook: Any) -> RunRecord:
     return replace(record, data=said.get("source"), gates=gates, finding=finding)
 
 
-def _failed(executed: Executed, place: Outputs, record: RunRecord) -> RunError:
-    failure = executed.failure
-    assert failure is not None
+def _failed(failure: Failure, place: Outputs, record: RunRecord) -> RunError:
     message = failure.message
     if not failure.explained:
         kept = place.failed(record.report) / record.run_id / "notebook.ipynb"
