@@ -31,8 +31,10 @@ _CSS_TEXT = "…–0123456789"  # what the style sheets and the script may add t
 LONGEST_WORD = 24
 _UNIT = re.compile(r"(.*\d)( ?[^\d\s%.,][^\d]*)")
 LONGEST_CELL = 200  # characters of one table cell; the CSV has the whole
+# Bounded, so that a name of 10,000 characters is read in no time.
 _TOGETHER = re.compile(
-    r"[^\s（(]*\d (?:k|M|bn)(?![A-Za-z])|n = [\d,]+|[\d,.]*\d ?[%年月日位个周天次名万亿]+[美欧]?元?"
+    r"[^\s（(\d]{0,4}[\d,.]{1,20} (?:k|M|bn)(?![A-Za-z])|n = [\d,]{1,20}"
+    r"|[\d,.]{1,20} ?[%年月日位个周天次名万亿]{1,4}[美欧]?元?"
 )
 
 

@@ -194,9 +194,11 @@ def value_bridge(change: ValueChange, ax: Axes | None = None) -> Axes:
         ("new", before + amounts["shrank"] + amounts["grew"], amounts["new"], theme.CATEGORICAL[2]),
         ("now", 0.0, now, theme.ACCENT),
     ]
+    digits = current().money_digits(max(before, now))
     for place, (name, start, height, colour) in enumerate(steps):
         ax.bar(place, height, 0.62, start, color=colour)
-        text = current().compact_money(height)
+        # In full, not to three digits: the bars must add up for whoever checks.
+        text = current().money(height, digits)
         sign = "+" if height > 0 and name in ("grew", "new") else ""
         ax.annotate(
             sign + text, (place, max(start, start + height)), (0, 5), textcoords="offset points",
