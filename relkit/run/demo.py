@@ -54,6 +54,9 @@ def demo_requests(root: Path, language: str, outputs: Path | None) -> list[Reque
 
 def closing_words(outcomes: Sequence[Outcome], index: Path, language: str) -> str:
     """Where everything lies, and how to go on; only what was published is named."""
+    # A Chinese character takes two columns of a terminal.
+    from rich.cells import set_cell_size
+
     from relkit.run.progress import shown_path
 
     labels = _LABELS[language]
@@ -66,8 +69,8 @@ def closing_words(outcomes: Sequence[Outcome], index: Path, language: str) -> st
             if (outcome.folder / f"{page}.html").exists():
                 name = outcome.request.path.parent.name
                 path = shown_path(latest / f"{page}.html")
-                lines.append(f"  {name:<16}{labels[page]:<8}{path}")
-    lines.append(f"  {labels['index']:<24}{shown_path(index)}")
+                lines.append(f"  {name:<16}{set_cell_size(labels[page], 8)}{path}")
+    lines.append(f"  {set_cell_size(labels['index'], 24)}{shown_path(index)}")
     if all(outcome.folder is not None for outcome in outcomes):
         lines += ["", _ON_FROM_HERE[language]]
     return "\n".join(lines)
