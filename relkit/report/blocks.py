@@ -140,9 +140,8 @@ def _draw(chart: ChartFigure) -> str:
 
 
 def _chart_of(ax: Any) -> ChartFigure:
-    while isinstance(ax, Sequence) or type(ax).__module__ == "numpy":
-        ax = ax.flat[0] if hasattr(ax, "flat") else ax[0]
-    chart = getattr(ax, "figure", ax)
+    first = next(iter(getattr(ax, "flat", ax if isinstance(ax, (list, tuple)) else [ax])), None)
+    chart: Any = getattr(first, "figure", first)
     if not hasattr(chart, "savefig") or not hasattr(chart, "get_size_inches"):
         raise ParameterError(f"a figure takes matplotlib axes or a figure, found {ax!r}")
     return chart
