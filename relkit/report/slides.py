@@ -37,6 +37,7 @@ from relkit.report.theme import css_variables
 _REVEAL = "_static/revealjs/dist"
 REVEAL_LICENCE = "reveal.js 5.2, © 2011–2024 Hakim El Hattab (MIT)."
 HEADLINE_CHARACTERS = 128  # beyond two lines of 36 px
+HEADLINE_LINE = 58  # what one such line holds
 # A region's room in lines of ordinary text, and how much smaller type makes of it.
 ROOM = {"side": 15.0, "words": 13.5, "below": 4.5}
 MORE_ROOM = (("", 1.0), ("dense", 1.35), ("crowded", 1.85))
@@ -104,7 +105,7 @@ def _page(slide: Slide, number: int, source: str, used: dict[str, int]) -> dict[
     # What opens or was saved belongs in the report; a page in a room shows what it has.
     shown = tuple(b for b in slide.content if not isinstance(b, (Details, Saved, Provenance)))
     arrangement = arrange(own_ids(shown, used))
-    density, crowded = _density(arrangement)
+    density, crowded = _density(arrangement, _columns(slide.headline.text) > HEADLINE_LINE)
     if crowded:
         warnings.warn(
             f"slide {number} ({slide.headline.text[:60]!r}) holds more than fits; "
@@ -126,7 +127,7 @@ def _page(slide: Slide, number: int, source: str, used: dict[str, int]) -> dict[
     }
 
 
-def _density(arrangement: Arrangement) -> tuple[str, bool]:
+def _density(arrangement: Arrangement, second_line: bool) -> tuple[str, bool]:
     """The step of type size that a slide's words need, and whether none is enough."""
     need = 0.0
     regions = [("below", arrangement.below)]
@@ -134,6 +135,7 @@ def _density(arrangement: Arrangement) -> tuple[str, bool]:
                    ("side", arrangement.side))  # fmt: skip
     for name, blocks in regions:
         room = ROOM[name] - (4.0 if arrangement.top and name == "words" else 0.0)
+        room -= 1.2 if second_line else 0.0
         need = max(need, sum(_lines(block, WIDTH[name]) for block in blocks) / room)
     for step, more in MORE_ROOM:
         if need <= more:
@@ -145,11 +147,11 @@ def _lines(block: Any, width: int) -> float:
     """About how many lines of ordinary text a block takes."""
     if isinstance(block, Text):
         paragraphs = [line for line in block.phrase.text.splitlines() if line.strip()]
-        return sum(math.ceil(_columns(line) / width) + 0.35 for line in paragraphs)
+        return sum(math.ceil(_columns(line) / width) + 0.6 for line in paragraphs)
     if isinstance(block, Gate):
         return math.ceil(_columns(block.phrase.text) / (width * 0.78)) + 0.4
     if isinstance(block, Tiles):
-        return sum(map(_tile_lines, block.tiles)) if width == WIDTH["side"] else 4.0
+        return sum(map(_tile_lines, block.tiles)) if width == WIDTH["side"] else 5.4
     if isinstance(block, Tile):
         return _tile_lines(block)
     return 0.0
