@@ -13,9 +13,9 @@ from relkit.value.bgnbd_likelihood import BGNBDParams
 from relkit.value.inputs import FloatArray
 from relkit.value.purchase_integral import by_cells
 
-# Gauss-Legendre points for the discounted part, which a year at 10 % makes a tenth
-# of the whole: the rule then errs by less than 1e-8 of it.
-DISCOUNT_NODES = 12
+# Gauss-Legendre points for the discounted part, against 400 of them for x from 0 to
+# 20,000 and a, b from .05 to 30: error below 1e-14 for a year, 4e-9 for ten years.
+DISCOUNT_NODES = 24
 # Central differences in log parameters; rounding and curvature both stay near 1e-8.
 STEP = 1e-4
 
@@ -60,11 +60,11 @@ class PurchaseFlow:
         if self.rate == 0:
             return self.purchases(params)
         nodes, weights = np.polynomial.legendre.leggauss(DISCOUNT_NODES)
-        # Squared, for a heavy buyer's expectation bends most just after now.
+        # Cubed, for a heavy buyer's expectation bends most just after now.
         root = (nodes + 1) / 2
-        times = np.append(self.horizon * root**2, self.horizon)
+        times = np.append(self.horizon * root**3, self.horizon)
         share = np.exp(-self.rate * times)
-        share[:-1] *= self.rate * self.horizon * root * weights
+        share[:-1] *= self.rate * self.horizon * 1.5 * root**2 * weights
 
         def rule(x: FloatArray, scale: FloatArray) -> FloatArray:
             everyone = np.repeat(x, scale.shape[1])

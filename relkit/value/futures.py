@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from relkit.errors import ParameterError
 from relkit.intervals import Estimate
 from relkit.value.bgnbd import BGNBD, BGNBDFit, BGNBDParams, alive
-from relkit.value.gamma_gamma import GammaGamma, GammaGammaFit, GammaGammaParams, believed
+from relkit.value.gamma_gamma import GammaGamma, GammaGammaFit, believed
+from relkit.value.gamma_gamma_likelihood import GammaGammaParams
 from relkit.value.inputs import FloatArray
 
 # numpy's geometric distribution wants p > 0; such a customer never leaves anyway.

@@ -12,22 +12,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import digamma, gammaln, polygamma
 
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
-from relkit.value.inputs import (
-    FloatArray,
-    SpendHistory,
-    customers,
-    read_spend,
-    sums_by,
-    unique_rows,
-)
+from relkit.value.gamma_gamma_likelihood import GammaGammaParams, Likelihood
+from relkit.value.inputs import FloatArray, SpendHistory, customers, read_spend
 from relkit.value.newton import maximise
 
 FEWEST_REPEATERS = 10
@@ -39,20 +32,6 @@ CONVERGED = "converged"
 NO_HETEROGENEITY = "no heterogeneity identified"
 NO_VARIATION = "no variation within customers identified"
 TOO_FEW_REPEATERS = "too few repeaters"
-
-
-class GammaGammaParams(NamedTuple):
-    """Parameters of the model, or one figure for each of them.
-
-    Attributes:
-        p: Shape of a customer's spend around the personal mean.
-        q: Shape of the inverse scales between customers; below 1 there is no mean.
-        v: Scale of them, in the currency.
-    """
-
-    p: float
-    q: float
-    v: float
 
 
 def spend_given(params: GammaGammaParams, x: FloatArray, mean: FloatArray) -> FloatArray:
@@ -159,72 +138,6 @@ class GammaGamma:
         """
         history = read_spend(summary, frequency, monetary_value)
         return history.answer(spend_given(self.params, history.frequency, history.monetary_value))
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """The log-likelihood of log parameters: per distinct frequency, and six sums in v.
-
-    Attributes:
-        scale: What spend was divided by.
-        frequency: Distinct repeat counts.
-        frequency_customers: Customers with each.
-        repeats: Repeat counts of distinct (frequency, total spend) rows.
-        total: Total repeat spend of these, scaled.
-        row_customers: Customers of these.
-        log_means: Sum of log mean spend, unscaled; it moves with no parameter.
-    """
-
-    scale: float
-    frequency: FloatArray
-    frequency_customers: FloatArray
-    repeats: FloatArray
-    total: FloatArray
-    row_customers: FloatArray
-    log_means: float
-
-    @classmethod
-    def of(cls, x: FloatArray, mean: FloatArray, weights: FloatArray) -> Likelihood:
-        """The sums that the likelihood of repeaters with positive spend needs."""
-        scale = float(weights @ mean / weights.sum())
-        (repeats, distinct_mean), place = unique_rows(x, mean)
-        row_customers = sums_by(place, weights, len(repeats))
-        frequency, at = np.unique(repeats, return_inverse=True)
-        return cls(
-            scale=scale,
-            frequency=frequency,
-            frequency_customers=sums_by(at, row_customers, len(frequency)),
-            repeats=repeats,
-            total=repeats * (distinct_mean / scale),
-            row_customers=row_customers,
-            log_means=float(row_customers @ np.log(distinct_mean)),
-        )
-
-    def __call__(self, log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
-        """Value, gradient (3,) and Hessian (3, 3) at the log parameters, scaled."""
-        p, q, v = np.exp(log_params).tolist()
-        x, count = self.frequency, self.frequency_customers
-        w, w_x = self.row_customers, self.row_customers * self.repeats
-        share = v / (v + self.total)
-        repeat_logs = float(w_x @ np.log1p(v / self.total))
-        logs = float(w @ np.log1p(self.total / v))
-        spent, waiting = float(w @ (1 - share)), float(w_x @ share)
-        both, repeat_both = float(w @ (share * (1 - share))), float(w_x @ (share * (1 - share)))
-
-        shape = p * x + q
-        value = count @ (gammaln(shape) - gammaln(p * x) - gammaln(q)) - p * repeat_logs - q * logs
-        by_p = p * (count @ (x * (digamma(shape) - digamma(p * x))) - repeat_logs)
-        by_q = q * (count @ (digamma(shape) - digamma(q)) - logs)
-        by_v = q * spent - p * waiting
-        bend = polygamma(1, shape)
-        pp = by_p + p * p * (count @ (x * x * (bend - polygamma(1, p * x))))
-        qq = by_q + q * q * (count @ (bend - polygamma(1, q)))
-        pq = p * q * (count @ (x * bend))
-        vv = -(q * both + p * repeat_both)
-        hessian = np.array(
-            [[pp, pq, -p * waiting], [pq, qq, q * spent], [-p * waiting, q * spent, vv]]
-        )
-        return float(value - self.log_means), np.array([by_p, by_q, by_v]), hessian
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -163,8 +163,9 @@ def read_horizon(horizon: Any, name: str = "horizon") -> float:
     """
     if isinstance(horizon, (np.ndarray, list, tuple, pd.Series)):
         raise ParameterError(f"{name} must be one number of units, not {len(horizon)} of them")
-    is_number = isinstance(horizon, Real) and not isinstance(horizon, bool)
-    return check_horizon(float(horizon) if is_number else horizon, name)
+    if isinstance(horizon, bool) or not isinstance(horizon, Real):
+        raise ParameterError(f"{name}={horizon!r} must be a number of units")
+    return check_horizon(float(horizon), name)
 
 
 def agreed_unit(given: str | None, summary: pd.DataFrame | None) -> str | None:
@@ -218,7 +219,8 @@ class _Columns:
 
 
 def _found_unit(summary: pd.DataFrame | None) -> str | None:
-    found = None if summary is None else summary.attrs.get("unit")
+    # Whatever else was given is refused by name when its columns are read.
+    found = summary.attrs.get("unit") if isinstance(summary, pd.DataFrame) else None
     if found is not None:
         days_per(found)
     return found

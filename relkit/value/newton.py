@@ -111,7 +111,7 @@ def maximise(
         evaluations += tried
         if taken is None:
             # No shorter step gains either: what is promised is rounding.
-            converged = float(gradient @ step) <= 1e-6 * max(1.0, abs(value))
+            converged = float(gradient @ step) <= 1e-6 + 1e-10 * abs(value)
             break
         point, (value, gradient, hessian) = taken
     held = _held(point, gradient, lower, upper)

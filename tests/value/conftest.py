@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -83,10 +84,40 @@ def master() -> pd.DataFrame:
     return summary
 
 
-def simulate(
+@pytest.fixture(scope="session")
+def holdout_parts(
+    sample: pd.DataFrame, sample_transactions: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Calibration with its outcomes, births, and weekly repeat purchases of the sample."""
+    by_day = sample_transactions.groupby(["customer_id", "date"], as_index=False)["amount"].sum()
+    after = by_day[by_day["date"] > CALIBRATION_END].groupby("customer_id")["amount"]
+    calibration = sample.assign(
+        holdout_frequency=after.size().reindex(sample["customer_id"]).fillna(0).to_numpy(),
+        holdout_spend=after.sum().reindex(sample["customer_id"]).fillna(0.0).to_numpy(),
+    )
+    calibration.attrs["unit"] = "week"
+    first = by_day.groupby("customer_id")["date"].min()
+    start = first.min()
+    births = ((first - start).dt.days / 7).value_counts().rename_axis("age")
+    repeats = by_day[by_day["date"] > by_day["customer_id"].map(first)]
+    week = (repeats["date"] - start).dt.days // 7 + 1
+    tracking = pd.DataFrame({"period": range(1, 79)})
+    # Both ends of T are days; the last day of a week is one day short of its end.
+    tracking["elapsed"] = tracking["period"] - 1 / 7
+    tracking["actual"] = tracking["period"].map(week.value_counts()).fillna(0)
+    return calibration, births.reset_index(name="customers"), tracking
+
+
+@pytest.fixture(scope="session")
+def simulate() -> Callable[..., pd.DataFrame]:
+    """Customers who live by the model, one purchase after the other."""
+    return lived
+
+
+def lived(
     rng: np.random.Generator, n: int, r: float, alpha: float, a: float, b: float, T: float
 ) -> pd.DataFrame:
-    """Customers who live by the model, purchase by purchase, in continuous time."""
+    """Histories in continuous time; first purchases spread over the first 40 % of T."""
     end = rng.uniform(0.6 * T, T, n)
     rate, leave = rng.gamma(r, 1 / alpha, n), rng.beta(a, b, n)
     frequency, recency = np.zeros(n), np.zeros(n)

@@ -1,0 +1,138 @@
+"""The published holdout of the CDNOW sample, and what cannot be assessed."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from relkit.errors import DataError, FitError, ParameterError
+from relkit.value.holdout import assess_holdout
+
+LENGTHS = {"calibration_length": 272 / 7, "holdout_length": 39, "unit": "week"}
+
+
+@pytest.fixture(scope="module")
+def check(holdout_parts):
+    return assess_holdout(*holdout_parts, **LENGTHS)
+
+
+# Fader, Hardie & Lee (2005), section 4: 39 weeks not seen by the fit.
+def test_published_totals(check):
+    assert check.actual == 1882
+    assert check.expected.value == pytest.approx(1653.4, abs=0.05)
+    assert check.error == pytest.approx(-0.121, abs=5e-4)
+    assert check.expected.kind == "prediction"
+    # The real total lies outside of what parameters and chance can explain? Not here.
+    assert check.expected.low < check.expected.value < check.expected.high
+
+
+# The same paper, figure of conditional expectations.
+def test_published_means_by_frequency(check):
+    rows = check.by_frequency
+    assert rows["frequency"].tolist() == ["0", "1", "2", "3", "4", "5", "6", "7+"]
+    actual = [0.237, 0.697, 1.393, 1.560, 2.532, 2.947, 3.862, 6.359]
+    expected = [0.225, 0.523, 1.044, 1.520, 2.164, 2.654, 3.504, 6.157]
+    assert rows["actual"].to_numpy() == pytest.approx(actual, abs=6e-4)
+    assert rows["expected"].to_numpy() == pytest.approx(expected, abs=6e-4)
+    assert rows["customers"].sum() == 2357
+    assert (rows["customers"] * rows["expected"]).sum() == pytest.approx(check.expected.value)
+
+
+# The same paper, tracking plot.
+def test_published_cumulative_purchases(check):
+    last = check.tracking.iloc[-1]
+    assert last["period"] == 78
+    assert last["actual_cumulative"] == 4339
+    assert last["expected_cumulative"] == pytest.approx(4160.6, abs=0.05)
+
+
+def test_tracking_adds_up(check):
+    rows = check.tracking
+    assert rows["expected"].cumsum().to_numpy() == pytest.approx(
+        rows["expected_cumulative"].to_numpy()
+    )
+    assert rows.loc[rows["in_holdout"], "actual"].sum() == check.actual
+    assert rows["in_holdout"].sum() == 39
+    assert rows["period"][rows["in_holdout"]].min() == 40
+    assert (rows["expected"] > 0).all()
+
+
+def test_spend_and_ranks(check, holdout_parts):
+    calibration = holdout_parts[0]
+    assert check.spend_actual == pytest.approx(calibration["holdout_spend"].sum())
+    assert check.spend_expected.low < check.spend_expected.value < check.spend_expected.high
+    top = check.top_decile
+    assert top.customers == 236
+    best = calibration["holdout_spend"].nlargest(236).sum() / check.spend_actual
+    assert top.oracle == pytest.approx(best)
+    assert 0.1 < top.past_spend < top.oracle
+    assert 0.1 < top.model < top.oracle
+    frame = check.to_frame()
+    assert frame["measure"].tolist() == ["purchases", "spend"]
+    assert frame["error"][0] == pytest.approx(check.error)
+
+
+def test_ties_at_the_edge_do_not_depend_on_the_row_order(check, holdout_parts):
+    calibration, births, tracking = holdout_parts
+    turned = calibration.iloc[::-1]
+    turned.attrs["unit"] = "week"
+    again = assess_holdout(turned, births, tracking, **LENGTHS)
+    assert again.top_decile.past_spend == pytest.approx(check.top_decile.past_spend, rel=1e-12)
+    assert again.top_decile.model == pytest.approx(check.top_decile.model, rel=1e-12)
+    assert (again.expected.low, again.expected.high) == (check.expected.low, check.expected.high)
+
+
+def test_ties_share_what_is_left_of_the_tenth(holdout_parts, check):
+    """With equal past spend the baseline can know nothing: it catches its own share."""
+    calibration, births, tracking = holdout_parts
+    blind = calibration.assign(total_spend=1.0)
+    blind.attrs["unit"] = "week"
+    found = assess_holdout(blind, births, tracking, **LENGTHS).top_decile
+    assert found.past_spend == pytest.approx(236 / 2357)
+    assert found.model == pytest.approx(check.top_decile.model)
+
+
+def test_many_birth_times_change_nothing(check, holdout_parts):
+    calibration, births, tracking = holdout_parts
+    rng = np.random.default_rng(0)
+    # Every customer born at an own instant of the day, 0.001 days around its middle.
+    own = births.loc[births.index.repeat(births["customers"])].assign(customers=1)
+    many = pd.concat([own] * 3).assign(customers=1 / 3)
+    many["age"] += rng.uniform(-1e-4, 1e-4, len(many))
+    found = assess_holdout(calibration, many, tracking, **LENGTHS).tracking
+    assert found["expected_cumulative"].to_numpy() == pytest.approx(
+        check.tracking["expected_cumulative"].to_numpy(), rel=1e-4
+    )
+
+
+def test_without_repeat_spend_purchases_are_still_assessed(holdout_parts):
+    calibration, births, tracking = holdout_parts
+    free = calibration.assign(monetary_value=0.0)
+    free.attrs["unit"] = "week"
+    found = assess_holdout(free, births, tracking, **LENGTHS)
+    assert found.spend_expected is None
+    assert found.expected.value == pytest.approx(1653.4, abs=0.05)
+    assert found.to_frame()["measure"].tolist() == ["purchases"]
+
+
+def test_what_cannot_be_assessed(holdout_parts):
+    calibration, births, tracking = holdout_parts
+    with pytest.raises(DataError, match="column holdout_spend is missing"):
+        assess_holdout(calibration.drop(columns="holdout_spend"), births, tracking, **LENGTHS)
+    silent = calibration.assign(holdout_frequency=0)
+    with pytest.raises(DataError, match="none of the 2,357 customers bought in the holdout"):
+        assess_holdout(silent, births, tracking, **LENGTHS)
+    gaps = calibration.assign(holdout_spend=math.nan)
+    with pytest.raises(DataError, match="holdout_spend is empty or infinite in 2,357 rows"):
+        assess_holdout(gaps, births, tracking, **LENGTHS)
+    with pytest.raises(DataError, match="births: 2,3"):
+        assess_holdout(calibration, births.iloc[1:], tracking, **LENGTHS)
+    with pytest.raises(DataError, match="tracking: column elapsed is missing"):
+        assess_holdout(calibration, births, tracking.drop(columns="elapsed"), **LENGTHS)
+    with pytest.raises(ParameterError, match="holdout_length"):
+        assess_holdout(calibration, births, tracking, **{**LENGTHS, "holdout_length": 0})
+    nobody = calibration.assign(frequency=0, recency=0.0)
+    nobody.attrs["unit"] = "week"
+    with pytest.raises(FitError, match="0 of 2,357 customers came back"):
+        assess_holdout(nobody, births, tracking, **LENGTHS)
