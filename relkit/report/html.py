@@ -29,12 +29,14 @@ CSP = (
 STYLES_HERE = "/*relkit:styles*/"
 _CSS_TEXT = "…–0123456789"  # what the style sheets and the script may add to a page
 LONGEST_WORD = 24
+LONGEST_PHRASE = 26
+_PHRASE_END = re.compile(r"[\s，。：；、？！（）]+")
 _UNIT = re.compile(r"(.*\d)( ?[^\d\s%.,][^\d]*)")
 LONGEST_CELL = 200  # characters of one table cell; the CSV has the whole
 # Bounded, so that a name of 10,000 characters is read in no time.
 _TOGETHER = re.compile(
     r"[^\s（(\d]{0,4}[\d,.]{1,20} (?:k|M|bn)(?![A-Za-z])|n = [\d,]{1,20}"
-    r"|[\d,.]{1,20} ?[%年月日位个周天次名万亿]{1,4}[美欧]?元?"
+    r"|[\d,.]{1,20} ?(?:[%年月日位个周天次名万亿]{1,4}[美欧]?元?|[美欧]?元)"
 )
 
 
@@ -43,7 +45,9 @@ def markdown() -> Any:
     """The Markdown reader: HTML and images in it are text, a URL is no link by itself."""
     from markdown_it import MarkdownIt
 
-    return MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    reader.add_render_rule("text", lambda self, tokens, at, options, env: tied(tokens[at].content))
+    return reader
 
 
 @lru_cache(maxsize=1)
@@ -63,6 +67,7 @@ def environment() -> Environment:
     )
     found.globals.update(
         cell_class=cell_class,
+        heading_class=heading_class,
         first_rows=first_rows,
         gate_word=gate_word,
         saved_line=saved_line,
@@ -268,6 +273,12 @@ def with_unit(text: str) -> Markup:
     if match is None:
         return Markup(escape(text))
     return Markup('{}<span class="unit">{}</span>').format(match[1], match[2])
+
+
+def heading_class(text: str) -> str:
+    """Chinese headings break between phrases, unless a phrase is longer than a line."""
+    longest = max(map(len, _PHRASE_END.split(text)))
+    return "loose" if longest > LONGEST_PHRASE else "phrased"
 
 
 def shortened(text: str) -> str:

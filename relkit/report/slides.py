@@ -41,7 +41,7 @@ HEADLINE_LINE = 58  # what one such line holds
 # A region's room in lines of ordinary text, and how much smaller type makes of it.
 ROOM = {"side": 15.0, "words": 13.5, "below": 4.5}
 MORE_ROOM = (("", 1.0), ("dense", 1.35), ("crowded", 1.85))
-TABLE_PIXELS = 455
+PAGE_PIXELS, HEADLINE_PIXELS = 536, 45  # under the headline; and a line of it
 # A row of a table set large, ordinary, dense; and a Latin character in each.
 STEPS = (("roomy", 54, 10.5), ("", 39, 8.8), ("dense", 30, 7.3))
 # Latin characters on a line of ordinary text; a Chinese one takes the room of two.
@@ -113,8 +113,10 @@ def _page(slide: Slide, number: int, source: str, used: dict[str, int]) -> dict[
             CrowdedSlideWarning,
             stacklevel=3,
         )
-    arrangement, table_density = _cut_tables(arrangement)
-    long = "long" if _columns(slide.headline.text) > HEADLINE_CHARACTERS else ""
+    characters = _columns(slide.headline.text)
+    long = "long" if characters > HEADLINE_CHARACTERS else ""
+    room = PAGE_PIXELS - HEADLINE_PIXELS * math.ceil(2 * characters / HEADLINE_CHARACTERS)
+    arrangement, table_density = _cut_tables(arrangement, room)
     return {
         "slide": slide,
         "arrangement": arrangement,
@@ -167,7 +169,7 @@ def _columns(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def _cut_tables(arrangement: Arrangement) -> tuple[Arrangement, str]:
+def _cut_tables(arrangement: Arrangement, room: int) -> tuple[Arrangement, str]:
     """The arrangement with no more rows than its height takes; the report has them all."""
     taken = 150 if arrangement.top else 0
     taken += 28 * math.ceil(sum(_lines(block, WIDTH["below"]) for block in arrangement.below))
@@ -176,7 +178,7 @@ def _cut_tables(arrangement: Arrangement) -> tuple[Arrangement, str]:
         blocks = []
         for block in getattr(arrangement, region):
             if isinstance(block, Table):
-                block, step = _fitted(block, TABLE_PIXELS - taken, arrangement.layout == "split")
+                block, step = _fitted(block, room - taken, arrangement.layout == "split")
                 density = density or step
             blocks.append(block)
         changed[region] = tuple(blocks)
