@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,7 @@ class GammaGamma:
         faults = [
             f"{name}={value} must be positive and finite"
             for name, value in self.params._asdict().items()
-            if not (isinstance(value, (int, float)) and 0 < value < math.inf)
+            if not (isinstance(value, Real) and 0 < float(value) < math.inf)
         ]
         if faults:
             raise ParameterError("Gamma-Gamma cannot have these parameters", faults)

@@ -26,6 +26,8 @@ FIRST_ROWS = 3
 # recency and T are fractions such as 272 / 7; equal instants may differ by the
 # rounding of that division, and by no more.
 ROUNDING = 1e-9
+# A purchase a minute for nineteen years; beyond it stands an amount or an id.
+MOST_PURCHASES = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +312,11 @@ def _count_faults(columns: _Columns, names: tuple[str, ...]) -> list[str]:
     faults += columns.rows("frequency is negative", x < 0, "frequency")
     faults += columns.rows(
         "frequency is not a whole number", finite & (x != np.round(x)), "frequency"
+    )
+    faults += columns.rows(
+        f"frequency is above {MOST_PURCHASES:,}; is it another column",
+        finite & (x > MOST_PURCHASES),
+        "frequency",
     )
     faults += columns.rows("weights is negative", weights < 0, "weights")
     return faults

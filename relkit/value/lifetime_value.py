@@ -187,7 +187,7 @@ def customer_lifetime_value(
     Raises:
         ParameterError: the unit is unknown or units differ; horizon, rate or
             margin out of range.
-        DataError: values that cannot be a history, or a customer twice.
+        DataError: no customers, values that cannot be a history, a customer twice.
         FitError: a model that has no answer for these data.
 
     Source: Fader, Hardie & Lee (2005), "RFM and CLV: using iso-value curves for
@@ -200,6 +200,8 @@ def customer_lifetime_value(
     agreed = _time_unit(purchases.unit, summary, unit)
     history = read_history(summary, None, None, None, unit=agreed)
     money = read_spend(summary, None, None)
+    if not len(history.T):
+        raise DataError("the summary has no customers, so there is no value to be said")
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
     flow = PurchaseFlow(x, t_x, T, length, continuous_rate(rate, agreed))
     params = purchases.params

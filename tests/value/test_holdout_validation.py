@@ -23,7 +23,6 @@ def test_published_totals(check):
     assert check.expected.value == pytest.approx(1653.4, abs=0.05)
     assert check.error == pytest.approx(-0.121, abs=5e-4)
     assert check.expected.kind == "prediction"
-    # The real total lies outside of what parameters and chance can explain? Not here.
     assert check.expected.low < check.expected.value < check.expected.high
 
 

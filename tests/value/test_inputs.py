@@ -55,6 +55,11 @@ def test_one_customer_as_numbers():
         CDNOW.probability_alive(frequency=1, recency=9, T=5)
 
 
+def test_an_id_is_no_frequency():
+    with pytest.raises(DataError, match="frequency is above 10,000,000; is it another column"):
+        fit_bgnbd(frequency=[4_000_000_000_123], recency=[1.0], T=[2.0])
+
+
 def test_text_is_no_number():
     with pytest.raises(DataError, match=r"T is no number in 1 rows \(first: '12,5'\)"):
         CDNOW.probability_alive(frequency=[1, 2], recency=[1, 2], T=["12,5", "13"])

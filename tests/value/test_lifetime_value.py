@@ -305,7 +305,7 @@ def test_the_interval_of_the_change_is_that_of_drawn_parameters(change):
     purchases, spend = change.now.purchases, change.now.spend
     rng = np.random.default_rng(0)
     differences = []
-    for _ in range(60):
+    for _ in range(30):
         p = np.exp(rng.multivariate_normal(np.log(purchases.params), purchases.covariance))
         s = np.exp(rng.multivariate_normal(np.log(spend.params), spend.covariance))
         totals = [
@@ -319,8 +319,8 @@ def test_the_interval_of_the_change_is_that_of_drawn_parameters(change):
         ]  # fmt: skip
         differences.append(totals[1] - totals[0])
     half = 1.96 * np.std(differences, ddof=1)
-    # 60 draws know a standard deviation to 9 %.
-    assert change.change.high - change.change.value == pytest.approx(half, rel=0.35)
+    # 30 draws know a standard deviation to 13 %.
+    assert change.change.high - change.change.value == pytest.approx(half, rel=0.5)
 
 
 def test_verdicts(change):
@@ -391,6 +391,11 @@ def test_a_fit_without_parameters_has_no_value(few):
     nobody = fit_bgnbd(frequency=[0] * 20, recency=[0] * 20, T=[9] * 20, unit="week")
     with pytest.raises(FitError, match="too few repeaters"):
         customer_lifetime_value(nobody, SPEND, few, **YEAR)
+
+
+def test_no_customers_have_no_value(few):
+    with pytest.raises(DataError, match="no customers"):
+        customer_lifetime_value(KNOWN, SPEND, few.head(0), **YEAR)
 
 
 def test_draws(value):
