@@ -324,7 +324,8 @@ def tier_against_rfm(tiers: Tiers, scores: RfmScores) -> Statement:
         "tiers.against_rfm",
         tier=_first_held(cells),
         least=scores.high_sum,
-        agree=float(cells.loc[first & high, "share"].sum()),
+        held=int(cells.loc[first, "customers"].sum()),
+        agree=int(cells.loc[first & high, "customers"].sum()),
         missed=int(cells.loc[~first & high, "customers"].sum()),
     )
 

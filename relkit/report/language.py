@@ -154,7 +154,7 @@ class Language:
     def money_digits(self, largest: float) -> int:
         """Decimals for amounts up to ``largest``, so that a column keeps one precision."""
         cents = CURRENCIES.get(self.currency or "", ("", "", 2))[2]
-        return 0 if abs(largest) >= 10_000 else cents
+        return cents if 0 < abs(largest) < 10_000 else 0
 
     def compact_money(self, amount: float) -> str:
         """An amount to three significant digits: $1.93 M, 193万美元."""

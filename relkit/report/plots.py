@@ -225,6 +225,7 @@ def rfm_grid(scores: RfmScores, ax: Axes | None = None) -> Axes:
     grid = scores.grid()
     table = grid.pivot(index="f", columns="r", values="customers")
     counts = table.to_numpy(float)
+    ax = ax or theme.new_axes("full")
     ax = _heat_map(ax, table, lambda *cell: current().count(counts[cell]), limits=(0, None))
     ax.set_xlabel(term("label.recency_score"))
     ax.set_ylabel(term("label.frequency_score"))
@@ -240,7 +241,7 @@ def rfm_grid(scores: RfmScores, ax: Axes | None = None) -> Axes:
 
 def rfm_spend(scores: RfmScores, ax: Axes | None = None) -> Axes:
     """Share of customers beside share of revenue, by RFM sum."""
-    ax = ax or theme.new_axes("half")
+    ax = ax or theme.new_axes("full")
     grouped = scores.to_frame().groupby("rfm_sum")["total_spend"].agg(["size", "sum"])
     rows = pd.DataFrame(
         {
@@ -275,7 +276,7 @@ def tier_against_rfm(tiers: Tiers, scores: RfmScores, ax: Axes | None = None) ->
     def words(*cell: int) -> str:
         return current().count(counts[cell]) if counts[cell] else ""
 
-    ax = _heat_map(ax or theme.new_axes("wide"), share, words, limits=(0, None))
+    ax = _heat_map(ax or theme.new_axes("full"), share, words, limits=(0, None))
     ax.set_xlabel("RFM")
     ax.set_ylabel(term("label.tier"))
     held = cells[cells["customers"] > 0]
