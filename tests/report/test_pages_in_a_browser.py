@@ -9,9 +9,11 @@ import unicodedata
 import numpy as np
 import pytest
 
+from relkit.report import blocks
+from relkit.report.document import Document
 from relkit.report.html import render_report
 from relkit.report.language import Language
-from relkit.report.slides import render_deck
+from relkit.report.slides import CrowdedSlideWarning, render_deck
 from relkit.report.theme import VARIABLES
 
 pytestmark = pytest.mark.browser
@@ -223,3 +225,18 @@ def test_a_table_can_be_saved_from_the_page(pages, open_page):
     saved = caught.value.path().read_text(encoding="utf-8-sig").splitlines()
     assert saved[0].startswith("customer_id,last_at,alive,spend,risk")
     assert len(saved) == 41  # all 40 rows, though 30 are shown
+
+
+def test_the_checks_would_see_an_overflow_and_a_blank_slide(open_page):
+    words = blocks.text("A long sentence about customers that goes on for a while. " * 60)
+    document = Document("Title", "", Language("en"), (blocks.slide("Too much", words),))
+    with pytest.warns(CrowdedSlideWarning):
+        page, *_ = open_page(render_deck(document))
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(100)
+    assert page.evaluate(OUTSIDE)
+    page.add_style_tag(content="main { height: auto !important; overflow: hidden }")
+    page.evaluate("document.querySelector('.reveal').style.height = '0'")
+    page.evaluate("window.Reveal.layout()")
+    page.wait_for_timeout(100)
+    assert ink(page) < 0.005
