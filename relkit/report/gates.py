@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from relkit.errors import FitError
 from relkit.report.blocks import Gate, gate
 from relkit.report.language import Statement, say
 
@@ -64,8 +65,9 @@ def converged(fit: BGNBDFit) -> Gate:
 
 
 def correlation(spend: GammaGammaFit) -> Gate:
-    measured = spend.frequency_spend_correlation
-    if measured is None:
+    try:
+        measured = spend.frequency_spend_correlation
+    except FitError:
         return gate(say("gate.correlation_unknown", n=spend.n), None)
     passed = abs(measured.value) <= LARGEST_CORRELATION
     return gate(

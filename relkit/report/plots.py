@@ -418,7 +418,7 @@ def _heat_map(
     )  # fmt: skip
     for row, column in np.ndindex(values.shape):
         level = (values[row, column] - low) / (high - low)
-        dark = np.isfinite(level) and _is_dark(colours(level))
+        dark = np.isfinite(level) and _is_dark([float(part) for part in colours(level)])
         ax.text(
             column + 0.5, row + 0.5, words(row, column), ha="center", va="center",
             color=theme.PAPER if dark else theme.INK, size=theme.TEXT_SIZE - 2, linespacing=1.15,
