@@ -215,7 +215,7 @@ def activity_by_period(
     cells = counted.group_by("customer_id", "start").agg(
         purchases=bought.sum(),
         revenue=exact_amount(counted.amount).sum(),
-        first_at=counted.occurred_at.min(where=bought),
+        first_at=counted.occurred_at.min(),
     )
     firsts = cells.group_by("customer_id").agg(born=cells.start.min(where=cells.purchases > 0))
     joined = cells.inner_join(firsts, "customer_id")
@@ -233,19 +233,17 @@ def activity_by_period(
 
 
 def _without_gaps(found: pd.DataFrame, rows: ir.Table, day: dt.date, period: str) -> pd.DataFrame:
-    first = found.pop("first_at").min()
-    if pd.isna(first):
+    if not found["purchases"].any():
         _refuse_no_purchase(rows, day)
-    # A refund may stand before the first purchase; its period is shown too.
-    begin = min(first, found["start"].min())
-    periods = pd.period_range(begin, pd.Timestamp(day), freq=_PANDAS_PERIOD[period])
+    first = found.pop("first_at").min()
+    periods = pd.period_range(first, pd.Timestamp(day), freq=_PANDAS_PERIOD[period])
     activity = found.set_index("start").reindex(periods.start_time.as_unit("us"))
     activity = activity.fillna(0).rename_axis("start").reset_index()
     end = periods.end_time.normalize().as_unit("us")
     counts = ["active_customers", "new_customers", "purchases"]
     activity[counts] = activity[counts].astype("int64")
     activity.insert(1, "end", end)
-    covered = (activity["start"] >= begin.normalize()) & (end <= pd.Timestamp(day))
+    covered = (activity["start"] >= first.normalize()) & (end <= pd.Timestamp(day))
     activity.insert(2, "complete", covered)
     returning = activity["active_customers"] - activity["new_customers"]
     activity.insert(5, "returning_customers", returning)

@@ -26,8 +26,8 @@ _ISO_TIME = (
 _OFFSET = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 _NUMBER = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 _NOT_FINITE = r"(?i)^[-+]?(nan|inf|infinity)$"
-# 38 digits hold sums of amounts below this one to a millionth, exactly.
-LARGEST_AMOUNT = 1e15
+# 18 digits, which engines add as fast as floats, hold amounts below this one to a millionth.
+LARGEST_AMOUNT = 1e12
 _LARGEST_WHOLE_FLOAT = 2**53
 
 
@@ -272,7 +272,9 @@ def read_amount(parsing: Parsing, name: str, raws: Sequence[str], reading: Readi
     endless = endless | (value.abs() >= LARGEST_AMOUNT)
     empty = Reason(f"{name} is empty", f"{name} 为空", "an empty amount is not 0; fill it in")
     words = Reason(f"{name} is text", f"{name} 不是数字", "numbers like 1234.50 are required")
-    beyond = Reason(f"{name} is not finite", f"{name} 不是有限数", "below 1e15 is required")
+    beyond = Reason(
+        f"{name} is not finite", f"{name} 不是有限数", "a number below 1e12 is required"
+    )
     parsing.fault(name, empty, missing)
     parsing.fault(name, words, wordy)
     parsing.fault(name, beyond, endless & ~missing)
@@ -336,7 +338,7 @@ def read_kind(
 
 def exact_amount(amount: ir.Value) -> ir.Value:
     """Amounts to a millionth as decimals, whose sum is the same in every order of the rows."""
-    return amount.cast("decimal(38, 6)")
+    return amount.cast("decimal(18, 6)")
 
 
 def parse_day(day: str | dt.date | None, name: str) -> dt.date | None:

@@ -312,9 +312,10 @@ def test_zoned_times_need_a_time_zone(project):
         ("3,2025-01-03,0x10", "", "amount is text", "numbers like 1234.50"),
         ("3,2025-01-03,1_000", "", "amount is text", "numbers like 1234.50"),
         ("3,2025-01-03,", "", "amount is empty in 1 row (first: row 4)", "is not 0"),
-        ("3,2025-01-03,nan", "", "amount is not finite", "below 1e15"),
-        ("3,2025-01-03,-Infinity", "", "amount is not finite", "below 1e15"),
-        ("3,2025-01-03,1e400", "", "amount is not finite", "below 1e15"),
+        ("3,2025-01-03,nan", "", "amount is not finite", "a number below 1e12 is required"),
+        ("3,2025-01-03,-Infinity", "", "amount is not finite", "a number below 1e12 is required"),
+        ("3,2025-01-03,1e12", "", "amount is not finite", "a number below 1e12 is required"),
+        ("3,2025-01-03,1e400", "", "amount is not finite", "a number below 1e12 is required"),
         (
             "3,2025-01-03,5,6,7",
             "",
@@ -375,6 +376,12 @@ def test_an_id_repeated_with_other_content(make_source):
     said = message(DataError, path)
     assert "transaction_id repeated with other content in 2 rows (first: row 2, 'A'" in said
     assert "set line_items: true" in said
+
+
+def test_a_missing_category_is_other_content(make_source):
+    content = "customer,day,amount,order,note\n1,2025-01-01,10,A,x\n1,2025-01-01,10,A,\n"
+    path = make_source(content, columns="  transaction_id: order\n  category: note\n")
+    assert "transaction_id repeated with other content in 2 rows" in message(DataError, path)
 
 
 def test_an_order_of_two_customers(make_source):

@@ -177,6 +177,19 @@ def test_calendar_periods(period, start, end):
     assert bool(first["complete"]) is (period == "week")
 
 
+def test_a_period_that_began_before_the_data_is_not_complete():
+    activity = activity_by_period(TINY, "2025-02-28")
+    assert activity["complete"].tolist() == [False, True]  # the data begin on January 6th
+
+
+# Exact sums: 0.1 added ten times is 1, and not 0.9999999999999999.
+def test_sums_are_exact_to_a_millionth():
+    rows = pd.DataFrame(
+        {"customer_id": "a", "occurred_at": pd.Timestamp("2025-01-01"), "amount": [0.1] * 10}
+    )
+    assert rfm_summary(rows, "2025-01-01")["total_spend"].tolist() == [1.0]
+
+
 # A second implementation, in plain pandas over customer-days
 
 
