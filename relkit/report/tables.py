@@ -8,7 +8,7 @@ import pandas as pd
 
 from relkit.intervals import Estimate
 from relkit.report.blocks import Table, Tiles, table, tile, tiles
-from relkit.report.language import say, term
+from relkit.report.language import current, say, term
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
@@ -93,7 +93,7 @@ def tier_worth(worth: pd.DataFrame) -> Table:
 
 
 def tier_tiles(worth: pd.DataFrame) -> Tiles:
-    """The value to come of each tier with its interval, as tiles."""
+    """The value to come of each tier that holds anyone, with its interval, as tiles."""
     return tiles(
         *(
             tile(
@@ -101,7 +101,7 @@ def tier_tiles(worth: pd.DataFrame) -> Tiles:
                 Estimate(row["clv"], row["low"], row["high"], int(row["customers"])),
                 "compact_money",
             )
-            for _, row in worth.iterrows()
+            for _, row in worth[worth["customers"] > 0].iterrows()
         )
     )
 
@@ -112,7 +112,8 @@ def rows(source: Source) -> Table:
     lines = [("label.rows_read", account.read), ("label.rows_used", account.used)]
     entries = [(term(key), count) for key, count in lines]
     aside = term("label.rows_aside")
-    entries += [(f"{aside}: {reason}", count) for reason, count in account.reasons.items()]
+    reasons = account.reasons_zh if current().code == "zh" else account.reasons
+    entries += [(f"{aside}: {reason}", count) for reason, count in reasons.items()]
     entries += [] if account.reasons else [(aside, 0)]
     frame = pd.DataFrame(entries, columns=["reason", "rows"])
     columns = {"reason": ("label.group", "text"), "rows": ("label.rows", "count")}

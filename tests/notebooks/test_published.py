@@ -46,7 +46,7 @@ def test_everything_is_published(published):
         assert run.report.stat().st_size < 1_000_000
         assert run.deck.stat().st_size < 1_000_000
         assert run.record["status"] == "published"
-        assert run.record["data"]["source"]["account"]["read"] == 6919
+        assert run.record["data"]["account"]["read"] == 6919
 
 
 def test_both_languages_say_the_same_numbers(published):

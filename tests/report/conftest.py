@@ -1,10 +1,7 @@
 # ruff: noqa: E501 - sentences of the demo, each on its own line
-"""A notebook with realistic content in both languages, and a browser without a network."""
+"""A notebook with realistic content in both languages."""
 
-import os
-import shutil
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +12,6 @@ from relkit.report import blocks, language, theme
 from relkit.report.document import read_document
 from relkit.report.language import statement
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 RECORD = {
     "report": "cdnow",
     "run_id": "20260301T030000Z-1a2b3c",
@@ -295,59 +291,3 @@ def demo_document():
         return made[code]
 
     return build
-
-
-@pytest.fixture(scope="session")
-def chromium_path():
-    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if found is None:
-        line = "no Chromium on this machine: pages are not opened in a browser"
-        if os.environ.get("RELKIT_REQUIRE_BROWSER") == "1":
-            pytest.fail(line + ", but RELKIT_REQUIRE_BROWSER=1 asks for it")
-        pytest.skip(line)
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser(chromium_path):
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=chromium_path, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture
-def open_page(browser, tmp_path):
-    """Open HTML as a file with every request but the file's refused; returns (page, refused)."""
-    contexts = []
-
-    def open_html(html, **options):
-        path = Path(tmp_path) / f"page{len(contexts)}.html"
-        path.write_text(html, encoding="utf-8")
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 720}, **options})
-        contexts.append(context)
-        page = context.new_page()
-        asked = []
-
-        def only_the_file(route):
-            if route.request.url == path.as_uri():
-                return route.continue_()
-            asked.append(route.request.url)
-            return route.abort()
-
-        page.route("**/*", only_the_file)
-        errors = []
-        page.on(
-            "console", lambda m: errors.append(m.text) if m.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda e: errors.append(str(e)))
-        page.goto(path.as_uri())
-        page.evaluate("document.fonts.ready")
-        return page, asked, errors
-
-    yield open_html
-    for context in contexts:
-        context.close()

@@ -3,10 +3,8 @@
 import base64
 import io
 import re
-import subprocess
 import unicodedata
 
-import numpy as np
 import pytest
 
 from relkit.report import blocks
@@ -15,40 +13,10 @@ from relkit.report.html import render_report
 from relkit.report.language import Language
 from relkit.report.slides import CrowdedSlideWarning, render_deck
 from relkit.report.theme import VARIABLES
+from tests.page_checks import OUTSIDE, ink, printed, sheets, slides, violations, walked
 
 pytestmark = pytest.mark.browser
 LANGUAGES = ("en", "zh")
-
-# Everything drawn inside the slide on show, and what sticks out of it or of its footer.
-OUTSIDE = """() => {
-  const slide = document.querySelector('.slides > section.present') ;
-  const frame = slide.getBoundingClientRect(), out = [];
-  const foot = slide.querySelector(':scope > footer').getBoundingClientRect();
-  for (const e of slide.querySelectorAll('*')) {
-    if (e.closest('aside') || e.closest('.unseen')) continue;
-    const box = e.getBoundingClientRect();
-    if (!box.width || !box.height) continue;
-    const name = `${e.tagName}.${e.getAttribute('class')} ${(e.textContent || '').slice(0, 30)}`;
-    if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
-        || box.bottom > frame.bottom + 1) out.push('outside the slide: ' + name);
-    if (e.closest('.body') && box.bottom > foot.top + 1) out.push('over the footer: ' + name);
-  }
-  return out;
-}"""
-OVERLAPS = """() => {
-  const slide = document.querySelector('.slides > section.present');
-  const boxes = [...slide.querySelectorAll('h1, h2, .top, .main, .side, .below, .facts')]
-    .map(e => [e.className || e.tagName, e.getBoundingClientRect()])
-    .filter(b => b[1].width && b[1].height);
-  const out = [];
-  for (let i = 0; i < boxes.length; i++) for (let j = i + 1; j < boxes.length; j++) {
-    const [a, p] = boxes[i], [b, q] = boxes[j];
-    const across = p.left < q.right - 2 && q.left < p.right - 2;
-    if (across && p.top < q.bottom - 2 && q.top < p.bottom - 2)
-      out.push(a + ' over ' + b);
-  }
-  return out;
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -58,20 +26,6 @@ def pages(demo_document, record):
         for code in LANGUAGES
         for kind, render in (("report", render_report), ("deck", render_deck))
     }
-
-
-def violations(page):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page).response["violations"]
-    return [(v["id"], [node["target"] for node in v["nodes"]][:3]) for v in found]
-
-
-def ink(page):
-    """Share of pixels that differ from the background of the slide's corner."""
-    from PIL import Image
-
-    pixels = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("L")).astype(int)
-    return float((abs(pixels - pixels[4, 4]) > 24).mean())
 
 
 @pytest.mark.parametrize("kind", ["report", "deck"])
@@ -125,17 +79,8 @@ def test_axe_would_find_something(open_page):
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_keys_move_through_slides_that_are_full_and_overflow_nowhere(pages, open_page, code):
     page, *_ = open_page(pages["deck", code])
-    number = page.locator(".slides > section").count()
-    seen = []
-    for _ in range(number):
-        page.wait_for_timeout(30)
-        shown = page.locator(".slides > section.present")
-        seen.append(shown.get_attribute("id"))
-        assert page.evaluate(OUTSIDE) == [], seen[-1]
-        assert page.evaluate(OVERLAPS) == [], seen[-1]
-        assert ink(page) > 0.005, f"{seen[-1]} is blank"
-        page.keyboard.press("ArrowRight")
-    assert len(set(seen)) == number
+    seen = walked(page)
+    assert len(set(seen)) == len(seen) == slides(pages["deck", code])
     page.keyboard.press("ArrowLeft")
     assert page.locator(".slides > section.present").get_attribute("id") == seen[-2]
 
@@ -150,17 +95,8 @@ def test_notes_open_with_a_key(pages, open_page):
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_print_gives_one_slide_a_sheet_with_text(pages, browser, chromium_path, tmp_path, code):
-    source, target = tmp_path / "deck.html", tmp_path / "deck.pdf"
-    source.write_text(pages["deck", code], encoding="utf-8")
-    subprocess.run(
-        [chromium_path, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
-         "--virtual-time-budget=3000", f"--user-data-dir={tmp_path / 'profile'}",
-         f"--print-to-pdf={target}", source.as_uri()],
-        check=True, capture_output=True, timeout=60,
-    )  # fmt: skip
-    pdf = target.read_bytes()
-    slides = len(re.findall(r"<section[ >]", pages["deck", code]))
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == slides
+    pdf = printed(pages["deck", code], chromium_path, tmp_path)
+    assert sheets(pdf) == slides(pages["deck", code])
     boxes = {
         tuple(map(float, box.split())) for box in re.findall(rb"/MediaBox\s*\[([^\]]+)\]", pdf)
     }
