@@ -109,7 +109,7 @@ def maximise(
             break
         taken, tried = _line_search(objective, point, value, gradient, step)
         evaluations += tried
-        if taken is None:
+        if taken is None or taken[1][0] <= value:
             # No shorter step gains either: what is promised is rounding.
             converged = float(gradient @ step) <= 1e-6 + 1e-10 * abs(value)
             break

@@ -180,6 +180,21 @@ def test_spend_that_never_varies_within_a_customer():
     assert same.expected_spend(frequency=2, monetary_value=9.99) == pytest.approx(9.99, rel=1e-2)
 
 
+# A subscription: two of 217 customers once took two on a day. Large terms cancel here,
+# and the rounding that is left once kept the search from ending.
+@pytest.mark.parametrize("price", [0.01, 9.99, 19.9, 5000])
+def test_one_price_for_all(price):
+    x = np.array([1, 2, 3, 4, 5, 6, 7, 8, 10, 10, 16, 18])
+    extra = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1])
+    customers = [93, 46, 27, 19, 17, 4, 3, 3, 2, 1, 1, 1]
+    for rows, weights in ((np.arange(12), customers), (np.repeat(np.arange(12), customers), None)):
+        mean = (x + extra)[rows] * price / x[rows]
+        fit = fit_gamma_gamma(frequency=x[rows], monetary_value=mean, weights=weights)
+        assert fit.status == "no variation within customers identified"
+        expected = fit.expected_spend(frequency=10, monetary_value=price)
+        assert expected == pytest.approx(price, rel=0.01)
+
+
 def test_too_few_repeaters_and_all_zero_spend():
     few = fit_gamma_gamma(frequency=[1, 2, 0], monetary_value=[5.0, 6.0, 0.0])
     assert (few.status, few.n) == ("too few repeaters", 2)
