@@ -79,7 +79,11 @@ class RfmScores:
         chosen = self.customers["rfm_sum"] >= least_sum
         spend = self.customers["total_spend"]
         if spend.sum() <= 0:
-            raise DataError("the customers' total spend is not positive; it has no shares")
+            raise DataError(
+                f"refunds outweigh purchases: all customers together spent {spend.sum():,.2f}, "
+                "and only a positive total has shares; look whether the amounts of purchases are "
+                "complete, and whether refunds are mapped as such"
+            )
         return float(chosen.mean()), float(spend[chosen].sum() / spend.sum())
 
 

@@ -58,6 +58,7 @@ class Tiers:
         Returns:
             One row a tier: tier, customers, then ``<column>`` (sum) and
             ``<column>_mean`` for each column; the sums add up to the column's total.
+            In a tier that holds nobody the sums are 0 and there is no mean (nan).
 
         Raises:
             DataError: customers that are in one and not in the other.
@@ -74,7 +75,8 @@ class Tiers:
         numeric = [name for name in columns.columns if name != "customer_id"]
         grouped = joined.groupby("tier")[numeric]
         means = grouped.mean().add_suffix("_mean")
-        together = grouped.sum().join(means).reindex(self.names).reset_index()
+        sums = grouped.sum().reindex(self.names, fill_value=0)
+        together = sums.join(means).rename_axis("tier").reset_index()
         counts = joined.groupby("tier").size().reindex(self.names, fill_value=0).to_numpy()
         together.insert(1, "customers", counts)
         return together

@@ -57,6 +57,14 @@ def test_profile_adds_up():
     assert profile["customers"].tolist() == [1, 2, 7]
 
 
+def test_nobody_in_a_tier_sums_to_nothing_and_has_no_mean():
+    tiers = rank_tiers(ids(10), np.arange(10.0), shares=[0.01, 0.2])
+    profile = tiers.profile(pd.DataFrame({"customer_id": ids(10), "spend": np.arange(10.0)}))
+    assert profile["customers"].tolist() == [0, 2, 8]
+    assert profile["spend"].tolist() == [0, 17, 28]
+    assert np.isnan(profile["spend_mean"][0])
+
+
 def test_profile_refuses_other_customers():
     tiers = rank_tiers(ids(3), [1, 2, 3])
     with pytest.raises(DataError, match="2 customers are in the tiers or in the columns"):
