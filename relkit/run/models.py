@@ -14,7 +14,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from relkit.errors import ParameterError, did_you_mean
-from relkit.units import check_annual_discount_rate, check_horizon
+from relkit.units import check_annual_discount_rate, check_horizon, days_per, periods_per_year
+
+# Beyond a working life nobody plans with a customer; 365 meant as days is 7 years in weeks.
+LONGEST_HORIZON_YEARS = 50
 
 
 def _not_empty(text: str) -> str:
@@ -92,12 +95,18 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _in_time(self) -> Study:
-        """Earlier dates lie before ``as_of``; ISO dates compare as text."""
+        """Earlier dates lie before ``as_of``, as text in ISO; the horizon fits its unit."""
         faults = [
             f"{name}={earlier!r} must be before as_of={self.as_of!r}"
             for name in ("compare_to", "calibration_end")
             if (earlier := getattr(self, name, None)) and self.as_of and earlier >= self.as_of
         ]
+        years = self.horizon / periods_per_year(self.unit)
+        if self.horizon * days_per(self.unit) < 1 or years > LONGEST_HORIZON_YEARS:
+            faults.append(
+                f"horizon={self.horizon} at unit={self.unit!r} is {years:,.4g} years; "
+                f"it must be one day to {LONGEST_HORIZON_YEARS} years"
+            )
         if faults:
             raise ValueError("\n".join(faults))
         return self
