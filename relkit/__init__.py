@@ -30,6 +30,7 @@ _HOMES = {
     "relkit.studies": [
         "alive_matrix",
         "comparison_day",
+        "refund_share",
         "tier_worth",
         "validate_holdout",
         "value_since",

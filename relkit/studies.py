@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from relkit.data.grains import as_table
 from relkit.data.summaries import default_calibration_end, holdout_summary, rfm_summary
-from relkit.errors import ParameterError
+from relkit.errors import DataError, FitError, ParameterError
 from relkit.units import days_per
 from relkit.value.holdout import assess_holdout
 from relkit.value.lifetime_value import customer_lifetime_value, value_change
@@ -42,19 +43,60 @@ def validate_holdout(
         grain: Purchases within one grain are one purchase.
 
     Raises:
-        DataError: either part of the time is empty, or nobody came back in the first.
+        ParameterError: calibration_end leaves nothing before or after it.
+        DataError: none of the customers bought after calibration_end.
+        FitError: the time up to calibration_end does not carry the models.
     """
     split = holdout_summary(
         transactions, calibration_end=calibration_end, as_of=as_of, unit=unit, grain=grain
     )
-    return assess_holdout(
-        split.calibration,
-        split.births,
-        split.tracking,
-        calibration_length=split.calibration_length,
-        holdout_length=split.holdout_length,
-        unit=unit,
-    )
+    if split.calibration_length <= 0:
+        raise ParameterError(
+            f"calibration_end={calibration_end} is the first day with a purchase, so there is no "
+            f"time to learn from; choose a later day before as_of={as_of}"
+        )
+    try:
+        return assess_holdout(
+            split.calibration,
+            split.births,
+            split.tracking,
+            calibration_length=split.calibration_length,
+            holdout_length=split.holdout_length,
+            unit=unit,
+        )
+    except FitError as fault:
+        # The reader knows that the models hold on all of the data; say that this is a part.
+        raise FitError(
+            f"test on unseen time, fitted on the days up to calibration_end={calibration_end} "
+            f"alone: {fault.heading}",
+            [*fault.faults, "a later calibration_end gives the test more to learn from"],
+        ) from fault
+
+
+def refund_share(transactions: Table) -> float:
+    """Refunds as a share of purchases, both by amount; 0 where there are none.
+
+    Values to come are counted before refunds, since nothing says which purchase a
+    refund belongs to; this is how much that leaves out.
+
+    Args:
+        transactions: Table or frame with amount and kind (without kind, a negative
+            amount is a refund).
+
+    Raises:
+        DataError: there are refunds, and purchases sum to nothing.
+    """
+    rows = as_table(transactions)
+    refunds = rows.kind == "refund"
+    sums = rows.agg(back=rows.amount.sum(where=refunds), bought=rows.amount.sum(where=~refunds))
+    found = sums.to_pyarrow().to_pylist()[0]
+    back, bought = -(found["back"] or 0.0), found["bought"] or 0.0
+    if back > 0 and bought <= 0:
+        raise DataError(
+            f"refunds of {back:,.2f} stand against purchases of 0; look whether the amounts of "
+            "purchases are mapped to the right column"
+        )
+    return float(back / bought) if back > 0 else 0.0
 
 
 def comparison_day(transactions: Table, as_of: date | str, given: date | str | None = None) -> date:
@@ -93,21 +135,33 @@ def value_since(
         as_of: The later day.
         horizon: How far ahead each day looks, in the fit's unit.
         annual_discount_rate: Share a year, 0.10 for 10 %.
+
+    Raises:
+        ParameterError: compare_to does not lie between the first purchase and as_of.
     """
     unit = purchases.unit
     if unit is None:
         raise ParameterError("the purchase model does not say its unit; fit it on rk.rfm_summary")
-    before, now = (
+    now = rfm_summary(transactions, as_of=as_of, unit=unit, grain=grain)
+    _check_comparison(compare_to, now["first_at"].min(), as_of)
+    before = rfm_summary(transactions, as_of=compare_to, unit=unit, grain=grain)
+    then, later = (
         customer_lifetime_value(
-            purchases,
-            spend,
-            rfm_summary(transactions, as_of=day, unit=unit, grain=grain),
-            horizon=horizon,
-            annual_discount_rate=annual_discount_rate,
+            purchases, spend, summary, horizon=horizon, annual_discount_rate=annual_discount_rate
         )
-        for day in (compare_to, as_of)
+        for summary in (before, now)
     )
-    return value_change(before, now)
+    return value_change(then, later)
+
+
+def _check_comparison(compare_to: date | str, first_at: pd.Timestamp, as_of: date | str) -> None:
+    day, first, last = (pd.Timestamp(moment).date() for moment in (compare_to, first_at, as_of))
+    if not first < day < last:
+        middle = first + (last - first) / 2
+        raise ParameterError(
+            f"compare_to={day} must lie after the first purchase, {first}, and before "
+            f"as_of={last}; choose a day in between, like their middle, {middle}"
+        )
 
 
 # Bands a reader can name; the last of each is open.

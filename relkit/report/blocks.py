@@ -57,7 +57,8 @@ def slide(
 
     Args:
         headline: The finding, with its number.
-        *content: Blocks, axes (become figures), statements or Markdown (become text).
+        *content: Blocks, axes (become figures), statements or Markdown (become text);
+            None, a statement that does not apply, is left out.
         notes: What the speaker says.
         appendix: For those who dig; comes after the story.
         source: Stands in the footer instead of the report's own source line.
@@ -65,7 +66,7 @@ def slide(
     Raises:
         ParameterError: something in the content is none of these.
     """
-    blocks = tuple(_as_block(item) for item in content)
+    blocks = tuple(_as_block(item) for item in content if item is not None)
     return Slide(
         _phrase(headline), blocks, _maybe(notes, markdown=True), bool(appendix), _maybe(source)
     )

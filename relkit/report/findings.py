@@ -126,9 +126,12 @@ def activity(periods: pd.DataFrame, period: str) -> Statement:
             returning=int(last["returning_customers"]),
             **values,
         )
-    if len(full) < 2 or full["revenue"].iloc[-2] <= 0:
+    if len(full) < 2:
         return say("activity.first", **values)
-    change = revenue / float(full["revenue"].iloc[-2]) - 1
+    before = float(full["revenue"].iloc[-2])
+    if before <= 0:  # a change has no share of it
+        return say("activity.from_nothing", before=before, **values)
+    change = revenue / before - 1
     return say("activity.up" if change >= 0 else "activity.down", change=abs(change), **values)
 
 
@@ -422,3 +425,16 @@ def rows(source: Source, summary: pd.DataFrame) -> Statement:
         "last": last,
     }
     return say("data.some_aside" if account.set_aside else "data.all_used", **values)
+
+
+def refunds(share: float, summary: pd.DataFrame) -> Statement | None:
+    """What refunds took back, and that values are counted before them; None if there are none.
+
+    Args:
+        share: ``rk.refund_share`` of the transactions.
+        summary: As made by ``rk.rfm_summary``, which counts customers without a purchase.
+    """
+    without = summary.attrs.get("refund_only_customers", 0)
+    if not share and not without:
+        return None
+    return say("data.refunds_only" if without else "data.refunds", share=share, without=without)

@@ -53,15 +53,10 @@ def repeaters(fit: BGNBDFit) -> Gate:
 
 
 def converged(fit: BGNBDFit) -> Gate:
-    passed = fit.status == "converged"
-    return gate(
-        say(
-            "gate.converged_pass" if passed else "gate.converged_fail",
-            log_likelihood=fit.log_likelihood,
-            status=fit.status,
-        ),
-        passed,
-    )
+    if fit.status == "converged":
+        return gate(say("gate.converged_pass", log_likelihood=fit.log_likelihood), True)
+    status = f"status.{fit.status.replace(' ', '_')}"
+    return gate(say("gate.converged_fail", status=status), False)
 
 
 def correlation(spend: GammaGammaFit) -> Gate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -24,8 +25,13 @@ def _columns(**words: str | None) -> dict[str, Any]:
 
 
 def parameters(fit: BGNBDFit | GammaGammaFit) -> Table:
-    """Each parameter with its meaning, standard error and interval."""
+    """Each parameter with its meaning, standard error and interval.
+
+    A parameter that the data do not hold has an infinite error: a dash, and a note.
+    """
     frame = fit.to_frame()
+    unbounded = frame["standard_error"] == math.inf
+    frame.loc[unbounded, ["standard_error", "low", "high"]] = math.nan
     frame.insert(1, "meaning", [term(f"meaning.{name}") for name in frame["parameter"]])
     columns = _columns(
         parameter="text",
@@ -35,7 +41,8 @@ def parameters(fit: BGNBDFit | GammaGammaFit) -> Table:
         low="number3",
         high="number3",
     )
-    return table(frame, columns, caption=say("table.parameters"), name="parameters")
+    note = say("note.unbounded") if unbounded.any() else None
+    return table(frame, columns, caption=say("table.parameters"), name="parameters", note=note)
 
 
 def top_customers(clv: LifetimeValue, summary: pd.DataFrame, n: int) -> Table:

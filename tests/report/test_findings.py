@@ -1,5 +1,6 @@
 """The headline that the numbers support: each branch, by hand-made results."""
 
+import re
 from types import SimpleNamespace
 
 import pandas as pd
@@ -8,7 +9,13 @@ import pytest
 from relkit.errors import DataError
 from relkit.intervals import Estimate
 from relkit.report import findings, gates
-from relkit.report.language import all_texts, set_language
+from relkit.report.language import all_texts, say, set_language
+from relkit.value.bgnbd import (
+    AT_ONCE_OR_NEVER,
+    NO_DROP_OUT,
+    NO_HETEROGENEITY,
+    TOO_FEW_REPEATERS,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +113,11 @@ def test_activity_up_down_first_and_without_new_customers():
     # The second month is not over: only the first is spoken of.
     first = findings.activity(periods([100, 70], [5, 2], [5, 6], [True, False]), "month")
     assert "the only full period" in first.text()
+    # A month without revenue is a full month too, but no change can be a share of it.
+    again = findings.activity(periods([0, 70], [0, 2], [0, 6], full), "month")
+    assert again.text() == (
+        "6 customers brought $70.00 in February 1997; the period before brought $0"
+    )
     with pytest.raises(DataError, match="no full month"):
         findings.activity(periods([100], [5], [5], [False]), "month")
 
@@ -181,6 +193,25 @@ def test_gates_count_what_holds():
     assert gates.converged(fits(status="no drop-out identified")[0]).passed is False
 
 
+@pytest.mark.parametrize(
+    "status", [NO_HETEROGENEITY, AT_ONCE_OR_NEVER, NO_DROP_OUT, TOO_FEW_REPEATERS]
+)
+def test_every_way_that_a_fit_can_end_is_said_in_both_languages(status):
+    phrase = gates.converged(fits(status=status)[0]).phrase
+    assert phrase.text.startswith("The purchase model did not identify all parameters: ")
+    chinese = say(phrase.key, **dict(phrase.values)).text("zh").partition("：")[2]
+    assert chinese
+    assert not re.search("[a-z]", chinese)
+
+
+def test_refunds_are_said_where_there_are_any():
+    summary = pd.DataFrame()
+    assert findings.refunds(0.0, summary) is None
+    assert findings.refunds(0.074, summary).text().startswith("Refunds took back 7.4% of what")
+    summary.attrs["refund_only_customers"] = 3
+    assert "no purchase: 3; they are left out" in findings.refunds(0.074, summary).text()
+
+
 def worth(customers=(1, 2, 7)):
     return pd.DataFrame(
         {
@@ -210,7 +241,6 @@ def test_nobody_to_win_back_is_said():
 
 
 def test_every_key_that_findings_use_is_in_the_texts_and_the_other_way_round():
-    import re
     from pathlib import Path
 
     code = "".join(
