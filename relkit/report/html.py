@@ -275,10 +275,10 @@ def with_unit(text: str) -> Markup:
     return Markup('{}<span class="unit">{}</span>').format(match[1], match[2])
 
 
-def heading_class(text: str) -> str:
+def heading_class(text: str, line: int = LONGEST_PHRASE) -> str:
     """Chinese headings break between phrases, unless a phrase is longer than a line."""
     longest = max(map(len, _PHRASE_END.split(text)))
-    return "loose" if longest > LONGEST_PHRASE else "phrased"
+    return "loose" if longest > line else "phrased"
 
 
 def shortened(text: str) -> str:
