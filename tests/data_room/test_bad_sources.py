@@ -71,6 +71,7 @@ def test_all_faults_of_a_yaml_are_said_at_once(make_source):
         ("format: csv\n", "format: csv\nencoding: latin\n", "encoding must be one of"),
         ("format: csv\n", "format: csv\nthousands: '.'\n", "thousands must be one character"),
         ("format: csv\n", "format: csv\nline_items: true\n", "needs transaction_id"),
+        ("format: csv\n", "format: csv\ncurrency: Euro\n", "code such as EUR or CNY; found 'Euro'"),
         ("format: csv\n", "format: csv\nkinds: {Sale: buy}\n", "kinds must map"),
         ("format: csv\n", "format: csv\nrefunds_are_positive: true\n", "needs kind"),
         ("format: csv\n", "format: parquet\nencoding: utf-8\n", "for format: csv only"),
@@ -287,6 +288,8 @@ def test_zoned_times_need_a_time_zone(project):
         ("3,epoch,5", "", "occurred_at is unreadable", "ISO dates"),
         ("3,2025-01-03T10:00:00Z,5", "", "occurred_at has an offset from UTC", "set time_zone"),
         ("3,2999-01-01,5", "", "occurred_at is in the future", "have not happened"),
+        ("3,1970-01-01,5", "", "occurred_at is before 1970-01-02", "fill in the real ones"),
+        ("3,0001-01-01,5", "", "occurred_at is before 1970-01-02", "where they have none"),
         (
             '3,2025-01-03,"12,50"',
             "",
@@ -407,6 +410,12 @@ def test_mixed_currencies(make_source):
     content = "customer,day,amount,cur\n1,2025-01-01,10,USD\n1,2025-01-02,10,EUR\n"
     said = message(DataError, make_source(content, columns="  currency: cur\n"))
     assert "several currencies, EUR in 1 row, USD in 1 row" in said
+
+
+def test_a_currency_that_is_no_code(make_source):
+    content = "customer,day,amount,cur\n1,2025-01-01,10,euro\n1,2025-01-02,10,euro\n"
+    said = message(DataError, make_source(content, columns="  currency: cur\n"))
+    assert "currency says 'euro', which is no three-letter code such as EUR" in said
     path = make_source(content, settings="currency: USD", columns="  currency: cur\n")
     assert "currency is another in 1 row (first: row 3, 'EUR')" in message(DataError, path)
 

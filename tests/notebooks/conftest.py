@@ -1,5 +1,6 @@
 """Every shipped notebook, run small and published, once for all tests here."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -74,9 +75,24 @@ def _collect(node, kind, found):
 
 
 @pytest.fixture(scope="session")
-def published(tmp_path_factory):
+def published(tmp_path_factory, worker_id):
     """(notebook, language) -> what ``relkit run`` published from the CDNOW sample."""
-    outputs = tmp_path_factory.mktemp("outputs")
+    shared = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        shared = shared.parent  # one folder for all workers: the first runs, the others read
+    outputs = shared / "published"
+    with (shared / "published.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not outputs.exists():
+            _publish(outputs)
+    return {
+        (name, language): Published(outputs / f"{name}-cdnow{end}" / "latest")
+        for name in NAMES
+        for language, end in (("en", ""), ("zh", "_zh"))
+    }
+
+
+def _publish(outputs):
     files = [f"params/{name}/cdnow{end}.yaml" for name in NAMES for end in ("", "_zh")]
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
@@ -90,8 +106,3 @@ def published(tmp_path_factory):
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return {
-        (name, language): Published(outputs / f"{name}-cdnow{end}" / "latest")
-        for name in NAMES
-        for language, end in (("en", ""), ("zh", "_zh"))
-    }

@@ -6,7 +6,7 @@ import pytest
 
 from tests.page_checks import printed, sheets, slides, violations, walked
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("published")]
+pytestmark = pytest.mark.browser
 EVERY = [
     (name, code) for name in ("customer_value", "segments", "review_deck") for code in ("en", "zh")
 ]

@@ -7,8 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.xdist_group("published")
-
 NAMES = ("customer_value", "segments", "review_deck")
 
 END, SPLIT, COMPARE = (pd.Timestamp(day) for day in ("1998-06-30", "1997-09-30", "1997-12-31"))
