@@ -17,6 +17,7 @@ from relkit.data.values import Reading
 from relkit.errors import SourceError, did_you_mean
 
 FORMATS = ("csv", "parquet", "cdnow")
+CURRENCY = re.compile("[A-Z]{3}")
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "gb18030", "big5", "cp1252")
 _TEXT_KEYS = (
     "package",
@@ -210,7 +211,7 @@ class _Draft:
             "package": texts["package"],
             "separator": self._separator(texts["separator"]),
             "encoding": self._encoding(texts["encoding"]),
-            "currency": texts["currency"],
+            "currency": self._currency(texts["currency"]),
             "line_items": switches["line_items"],
             "synthetic": switches["synthetic"],
             "reading": self._reading(texts, switches["refunds_are_positive"]),
@@ -226,6 +227,13 @@ class _Draft:
             return value or None
         self.faults.append(f"{key} must be text; found {value!r}")
         return None
+
+    def _currency(self, currency: str | None) -> str | None:
+        if currency is not None and not CURRENCY.fullmatch(currency):
+            self.faults.append(
+                f"currency must be a three-letter code such as EUR or CNY; found '{currency}'"
+            )
+        return currency
 
     def _switch(self, key: str) -> bool:
         value = self.content.get(key)

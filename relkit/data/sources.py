@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.files import FileRecord, RawRows, factors, find_files, load
-from relkit.data.mapping import SourceMapping, read_mapping
+from relkit.data.mapping import CURRENCY, SourceMapping, read_mapping
 from relkit.data.tables import (
     AFTER_AS_OF,
     TRANSACTIONS,
@@ -298,6 +298,12 @@ def _currency(mapping: SourceMapping, raw: RawRows) -> str | None:
         raise DataError(
             f"{mapping.shown}, transactions: several currencies, {listed}; one run has one: "
             "convert the amounts, or set currency: and max_set_aside to leave the others out"
+        )
+    if counts and not CURRENCY.fullmatch(counts[0]["code"]):
+        raise DataError(
+            f"{mapping.shown}, transactions: currency says '{counts[0]['code']}', which is no "
+            "three-letter code such as EUR or CNY; set currency: to the code, and take the column "
+            "out of the mapping"
         )
     return str(counts[0]["code"]) if counts else None
 

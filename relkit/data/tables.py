@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 Kind = Literal["id", "time", "amount", "choice", "text"]
+# The day after the zero of Unix time, the latest of the days that stand for "none".
+EARLIEST = "1970-01-02"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,12 @@ def _in_the_future(rows: ir.Table, now: Circumstances) -> ir.BooleanValue:
     return rows.occurred_at >= ibis.timestamp(_next_midnight(now.today))
 
 
+def _before_computers(rows: ir.Table, _: Circumstances) -> ir.BooleanValue:
+    import ibis
+
+    return rows.occurred_at < ibis.timestamp(f"{EARLIEST} 00:00:00")
+
+
 def _other_currency(rows: ir.Table, now: Circumstances) -> ir.BooleanValue:
     if now.currency is None:
         return rows.currency.isnull()
@@ -153,6 +161,17 @@ TRANSACTIONS = Table(
             column="occurred_at",
             needs=("occurred_at",),
             broken=_in_the_future,
+        ),
+        Rule(
+            Reason(
+                f"occurred_at is before {EARLIEST}",
+                f"occurred_at 早于 {EARLIEST}",
+                "programs write such days (0001-01-01, 1900-01-01, 1970-01-01) where they have "
+                "none; fill in the real ones",
+            ),
+            column="occurred_at",
+            needs=("occurred_at",),
+            broken=_before_computers,
         ),
         Rule(
             Reason(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from relkit.value.holdout import HoldoutValidation
     from relkit.value.lifetime_value import LifetimeValue, ValueChange
 
+MOST_TILES = 4
+
 
 def _columns(**words: str | None) -> dict[str, Any]:
     """column=format word, under the label of the same name."""
@@ -100,7 +102,11 @@ def tier_worth(worth: pd.DataFrame) -> Table:
 
 
 def tier_tiles(worth: pd.DataFrame) -> Tiles:
-    """The value to come of each tier that holds anyone, with its interval, as tiles."""
+    """The value to come of the most valuable tiers that hold anyone, as tiles.
+
+    Beside a chart there is room for four; ``tier_worth`` shows every tier.
+    """
+    held = worth[worth["customers"] > 0].head(MOST_TILES)
     return tiles(
         *(
             tile(
@@ -108,7 +114,7 @@ def tier_tiles(worth: pd.DataFrame) -> Tiles:
                 Estimate(row["clv"], row["low"], row["high"], int(row["customers"])),
                 "compact_money",
             )
-            for _, row in worth[worth["customers"] > 0].iterrows()
+            for _, row in held.iterrows()
         )
     )
 

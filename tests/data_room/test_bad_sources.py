@@ -406,16 +406,16 @@ def test_an_unknown_kind_and_a_sign_that_disagrees(make_source):
     assert "kind is empty in 1 row (first: row 5)" in said
 
 
-def test_mixed_currencies(make_source):
-    content = "customer,day,amount,cur\n1,2025-01-01,10,USD\n1,2025-01-02,10,EUR\n"
-    said = message(DataError, make_source(content, columns="  currency: cur\n"))
-    assert "several currencies, EUR in 1 row, USD in 1 row" in said
-
-
 def test_a_currency_that_is_no_code(make_source):
     content = "customer,day,amount,cur\n1,2025-01-01,10,euro\n1,2025-01-02,10,euro\n"
     said = message(DataError, make_source(content, columns="  currency: cur\n"))
     assert "currency says 'euro', which is no three-letter code such as EUR" in said
+
+
+def test_mixed_currencies(make_source):
+    content = "customer,day,amount,cur\n1,2025-01-01,10,USD\n1,2025-01-02,10,EUR\n"
+    said = message(DataError, make_source(content, columns="  currency: cur\n"))
+    assert "several currencies, EUR in 1 row, USD in 1 row" in said
     path = make_source(content, settings="currency: USD", columns="  currency: cur\n")
     assert "currency is another in 1 row (first: row 3, 'EUR')" in message(DataError, path)
 
