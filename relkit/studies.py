@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from relkit.data.grains import as_table
 from relkit.data.summaries import default_calibration_end, holdout_summary, rfm_summary
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.units import days_per
+from relkit.value.bgnbd import fit_bgnbd
 from relkit.value.holdout import assess_holdout
 from relkit.value.lifetime_value import customer_lifetime_value, value_change
 
@@ -23,6 +25,47 @@ if TYPE_CHECKING:
     from relkit.value.lifetime_value import LifetimeValue, ValueChange
 
     Table = Any  # an Ibis table; Ibis itself is at home in data/ only
+
+
+@dataclass(frozen=True, slots=True)
+class Untested:
+    """Why a prediction could not be held against unseen time.
+
+    Attributes:
+        calibration_end: Last day that the test fit could see.
+        status: Of that fit, such as 'no drop-out identified'.
+    """
+
+    calibration_end: date
+    status: str
+
+
+def try_holdout(
+    transactions: Table,
+    *,
+    calibration_end: date | str,
+    as_of: date | str,
+    unit: str = "week",
+    grain: str = "day",
+) -> HoldoutValidation | Untested:
+    """``validate_holdout`` for a report that goes on without the test.
+
+    A base that is well described by all of its data may be too short or too small
+    in the first part alone. That is no reason to show nothing: the report then
+    says, where the test would stand, that there was none and why.
+
+    Args: as of ``validate_holdout``.
+
+    Raises:
+        ParameterError, DataError: as ``validate_holdout`` does.
+    """
+    try:
+        return validate_holdout(
+            transactions, calibration_end=calibration_end, as_of=as_of, unit=unit, grain=grain
+        )
+    except FitError:
+        seen = rfm_summary(transactions, as_of=calibration_end, unit=unit, grain=grain)
+        return Untested(pd.Timestamp(calibration_end).date(), fit_bgnbd(seen).status)
 
 
 def validate_holdout(

@@ -258,7 +258,7 @@ def gate(statement: Statement | str, passed: bool | None) -> Gate:
 
 def details(summary: Statement | str, *blocks: Any) -> Details:
     """Blocks behind a line that opens them; always open in print."""
-    return Details(_phrase(summary), tuple(_as_block(item) for item in blocks))
+    return Details(_phrase(summary), tuple(_as_block(b) for b in blocks if b is not None))
 
 
 def provenance(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from relkit.errors import DataError
 from relkit.report.language import Statement, say
+from relkit.studies import Untested
 from relkit.units import periods_per_year
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ def base_value(change: ValueChange, before: date | str) -> Statement:
 
 
 def answer(
-    change: ValueChange, check: HoldoutValidation, chosen: pd.DataFrame, worth: pd.DataFrame
+    change: ValueChange,
+    check: HoldoutValidation | Untested,
+    chosen: pd.DataFrame,
+    worth: pd.DataFrame,
 ) -> Statement:
     """Why, how sure, what to do first, what to keep: the text under the headline."""
     return say(
@@ -55,8 +59,10 @@ def answer(
     )
 
 
-def how_sure(change: ValueChange, check: HoldoutValidation) -> Statement:
+def how_sure(change: ValueChange, check: HoldoutValidation | Untested) -> Statement:
     """The interval of the change, and how well the model has done before."""
+    if isinstance(check, Untested):
+        return say("answer.sure_untested", change=change.change, **untested(check))
     return say(
         "answer.sure",
         change=change.change,
@@ -241,8 +247,10 @@ def spend_left_out(fit: GammaGammaFit) -> Statement | None:
 # ---- does the model predict -----------------------------------------------------------
 
 
-def holdout(check: HoldoutValidation) -> Statement:
+def holdout(check: HoldoutValidation | Untested) -> Statement:
     """Said as it is: a total outside the prediction interval is called a miss."""
+    if isinstance(check, Untested):
+        return say("holdout.untested", **untested(check))
     values = {
         "expected": check.expected.value,
         "actual": check.actual,
@@ -256,7 +264,9 @@ def holdout(check: HoldoutValidation) -> Statement:
     return say("holdout.outside", level=_level(check), **values)
 
 
-def holdout_note(check: HoldoutValidation) -> Statement:
+def holdout_note(check: HoldoutValidation | Untested) -> Statement:
+    if isinstance(check, Untested):
+        return say("holdout.untested_note")
     if check.within_interval:
         return say("holdout.within_note", low=check.expected.low, high=check.expected.high)
     return say(
@@ -268,7 +278,9 @@ def holdout_note(check: HoldoutValidation) -> Statement:
     )
 
 
-def holdout_by_frequency(check: HoldoutValidation) -> Statement:
+def holdout_by_frequency(check: HoldoutValidation | Untested) -> Statement:
+    if isinstance(check, Untested):
+        return say("holdout.untested_rank", status=untested(check)["status"])
     rows = check.by_frequency
     first, last = rows.iloc[0], rows.iloc[-1]
     return say(
@@ -280,11 +292,23 @@ def holdout_by_frequency(check: HoldoutValidation) -> Statement:
     )
 
 
-def holdout_top(check: HoldoutValidation) -> Statement:
+def holdout_top(check: HoldoutValidation | Untested) -> Statement | None:
     """Rank quality beside the baseline; a model that loses is said to lose."""
+    if isinstance(check, Untested):
+        return None
     model, past = check.top_decile.model, check.top_decile.past_spend
     key = "holdout.top_wins" if model >= past else "holdout.top_loses"
     return say(key, model=model, past=past)
+
+
+def untested(check: Untested) -> dict[str, object]:
+    """What statements say of a test that could not be made."""
+    return {"status": status_term(check.status), "until": check.calibration_end}
+
+
+def status_term(status: str) -> str:
+    """The key of the words for how a fit ended."""
+    return "status." + status.replace(" ", "_")
 
 
 def _level(check: HoldoutValidation) -> str:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from relkit.errors import FitError
 from relkit.report.blocks import Gate, gate
+from relkit.report.findings import status_term, untested
 from relkit.report.language import Statement, say
+from relkit.studies import Untested
 
 if TYPE_CHECKING:
     from relkit.value.bgnbd import BGNBDFit
@@ -27,7 +29,9 @@ LARGEST_CORRELATION = 0.20
 LARGEST_HOLDOUT_ERROR = 0.20
 
 
-def headline(purchases: BGNBDFit, spend: GammaGammaFit, check: HoldoutValidation) -> Statement:
+def headline(
+    purchases: BGNBDFit, spend: GammaGammaFit, check: HoldoutValidation | Untested
+) -> Statement:
     """How many of the gates hold: the headline over them."""
     every = [
         converged(purchases),
@@ -55,8 +59,7 @@ def repeaters(fit: BGNBDFit) -> Gate:
 def converged(fit: BGNBDFit) -> Gate:
     if fit.status == "converged":
         return gate(say("gate.converged_pass", log_likelihood=fit.log_likelihood), True)
-    status = f"status.{fit.status.replace(' ', '_')}"
-    return gate(say("gate.converged_fail", status=status), False)
+    return gate(say("gate.converged_fail", status=status_term(fit.status)), False)
 
 
 def correlation(spend: GammaGammaFit) -> Gate:
@@ -75,8 +78,10 @@ def correlation(spend: GammaGammaFit) -> Gate:
     )
 
 
-def holdout(check: HoldoutValidation) -> Gate:
+def holdout(check: HoldoutValidation | Untested) -> Gate:
     """Passed inside the prediction interval; undecided (None) outside but near; else failed."""
+    if isinstance(check, Untested):
+        return gate(say("gate.holdout_untested", **untested(check)), None)
     near = abs(check.error) <= LARGEST_HOLDOUT_ERROR
     passed = True if check.within_interval else (None if near else False)
     key = {True: "pass", None: "near", False: "fail"}[passed]

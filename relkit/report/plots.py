@@ -17,6 +17,7 @@ import pandas as pd
 from relkit.report import theme
 from relkit.report.blocks import describe
 from relkit.report.language import current, say, term
+from relkit.studies import Untested
 from relkit.studies import alive_matrix as alive_matrix_of
 
 if TYPE_CHECKING:
@@ -118,8 +119,10 @@ def concentration(clv: LifetimeValue, ax: Axes | None = None) -> Axes:
     return _described(ax, "alt.concentration", tops, _thinned(curve))
 
 
-def tracking(check: HoldoutValidation, ax: Axes | None = None) -> Axes:
+def tracking(check: HoldoutValidation | Untested, ax: Axes | None = None) -> Axes | None:
     """Repeat purchases made and expected, added up; to the right, time that was not seen."""
+    if isinstance(check, Untested):
+        return None
     ax = ax or theme.new_axes("half")
     rows = check.tracking
     ends = rows["elapsed"].to_numpy(float)
@@ -162,8 +165,10 @@ def tracking(check: HoldoutValidation, ax: Axes | None = None) -> Axes:
     return _described(ax, "alt.tracking", values, rows)
 
 
-def by_frequency(check: HoldoutValidation, ax: Axes | None = None) -> Axes:
+def by_frequency(check: HoldoutValidation | Untested, ax: Axes | None = None) -> Axes | None:
     """Purchases per customer in the unseen time, by repeat purchases before it."""
+    if isinstance(check, Untested):
+        return None
     ax = ax or theme.new_axes("half")
     rows = check.by_frequency
     pairs = [("actual", theme.INK), ("expected", theme.WARNING)]

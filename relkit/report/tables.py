@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from relkit.intervals import Estimate
-from relkit.report.blocks import Table, Tiles, table, tile, tiles
+from relkit.report.blocks import Table, Tile, Tiles, table, tile, tiles
 from relkit.report.language import current, say, term
+from relkit.studies import Untested
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
@@ -146,8 +147,17 @@ def activity(periods: pd.DataFrame, period: str) -> Table:
     return table(periods, columns, caption=say("table.activity"), name="activity")
 
 
-def by_frequency(check: HoldoutValidation) -> Table:
+def error_tile(check: HoldoutValidation | Untested) -> Tile:
+    """How far the total was off on unseen time."""
+    if isinstance(check, Untested):
+        return tile("tile.error", say("tile.untested"), "text")
+    return tile("tile.error", check.error, "percent")
+
+
+def by_frequency(check: HoldoutValidation | Untested) -> Table | None:
     """Purchases made and expected in the unseen time, by repeat purchases before it."""
+    if isinstance(check, Untested):
+        return None
     columns = {
         "frequency": ("label.past_frequency", "text"),
         "customers": ("label.customers", "count"),

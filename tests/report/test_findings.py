@@ -261,3 +261,25 @@ KINDS = (
     "answer", "change", "activity", "alive", "value", "holdout", "rfm", "tiers", "win_back",
     "data", "gate", "gates", "alt",
 )  # fmt: skip
+
+
+def test_a_test_that_could_not_be_made_is_said_and_nothing_is_made_up():
+    from datetime import date
+
+    from relkit.report import plots, tables
+    from relkit.studies import Untested
+
+    none = Untested(date(2010, 6, 5), "no drop-out identified")
+    assert findings.holdout(none).text() == (
+        "Whether the model predicts could not be tested: nothing shows that customers leave in "
+        "the time up to 5 June 2010"
+    )
+    assert "could not be tested" in findings.how_sure(change(), none).text()
+    assert findings.holdout_top(none) is None
+    assert plots.tracking(none) is None
+    assert plots.by_frequency(none) is None
+    assert tables.by_frequency(none) is None
+    assert gates.holdout(none).passed is None
+    assert tables.error_tile(none).value == "not tested"
+    fit, spend = fits()
+    assert gates.headline(fit, spend, none).text().startswith("3 of 4 checks hold")
