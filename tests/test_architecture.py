@@ -21,7 +21,7 @@ HOMES = {
     "seaborn": ["report/plots.py", "report/theme.py"],
     "papermill": ["run/"],
     "nbclient": ["run/"],
-    "lifetimes": [],
+    "lifetimes": ["value/interop.py"],
     "great_tables": ["report/tables.py"],
 }
 
