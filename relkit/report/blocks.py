@@ -47,16 +47,17 @@ MAX_CSV = 120_000  # characters of CSV carried inside a page; more is what table
 
 
 def slide(
-    headline: Statement | str,
+    headline: Statement | str | None,
     *content: Any,
     notes: Statement | str | None = None,
     appendix: bool = False,
     source: Statement | str | None = None,
-) -> Slide:
+) -> Slide | None:
     """A page of the deck, and a section of the report.
 
     Args:
-        headline: The finding, with its number.
+        headline: The finding, with its number; None, a finding that does not
+            apply, leaves the whole slide out.
         *content: Blocks, axes (become figures), statements or Markdown (become text);
             None, a statement that does not apply, is left out.
         notes: What the speaker says.
@@ -66,6 +67,8 @@ def slide(
     Raises:
         ParameterError: something in the content is none of these.
     """
+    if headline is None:
+        return None
     blocks = tuple(_as_block(item) for item in content if item is not None)
     return Slide(
         _phrase(headline), blocks, _maybe(notes, markdown=True), bool(appendix), _maybe(source)

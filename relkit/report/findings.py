@@ -278,9 +278,9 @@ def holdout_note(check: HoldoutValidation | Untested) -> Statement:
     )
 
 
-def holdout_by_frequency(check: HoldoutValidation | Untested) -> Statement:
+def holdout_by_frequency(check: HoldoutValidation | Untested) -> Statement | None:
     if isinstance(check, Untested):
-        return say("holdout.untested_rank", status=untested(check)["status"])
+        return None
     rows = check.by_frequency
     first, last = rows.iloc[0], rows.iloc[-1]
     return say(

@@ -55,6 +55,8 @@ def activity(periods: pd.DataFrame, period: str, ax: Axes | None = None) -> Axes
     ax.set_xticks(places[::every], short[::every])
     _axis(ax.yaxis, _tick_money)
     ax.set_ylabel(term("label.revenue"))
+    # Above the tallest bar, wherever that stands.
+    ax.set_ylim(0, max(float(periods["revenue"].max()), 1e-9) * 1.14)
     ax.legend(loc="upper right", ncols=2)
     revenue = periods["revenue"].reset_index(drop=True)
     ends = {"first": 0, "last": len(periods) - 1, "top": int(revenue.to_numpy().argmax())}

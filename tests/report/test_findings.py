@@ -266,7 +266,7 @@ KINDS = (
 def test_a_test_that_could_not_be_made_is_said_and_nothing_is_made_up():
     from datetime import date
 
-    from relkit.report import plots, tables
+    from relkit.report import blocks, plots, tables
     from relkit.studies import Untested
 
     none = Untested(date(2010, 6, 5), "no drop-out identified")
@@ -276,6 +276,8 @@ def test_a_test_that_could_not_be_made_is_said_and_nothing_is_made_up():
     )
     assert "could not be tested" in findings.how_sure(change(), none).text()
     assert findings.holdout_top(none) is None
+    assert findings.holdout_by_frequency(none) is None
+    assert blocks.slide(findings.holdout_by_frequency(none), plots.by_frequency(none)) is None
     assert plots.tracking(none) is None
     assert plots.by_frequency(none) is None
     assert tables.by_frequency(none) is None
