@@ -1,5 +1,8 @@
 """The log-likelihood of BG/NBD with its exact derivatives, in log parameters.
 
+That of MBG/NBD is the same with one chance to leave more per customer: right after
+the first purchase. What differs is thus a count, and the formulas stand here once.
+
 Source: Fader, Hardie & Lee (2005), "'Counting your customers' the easy way: an
 alternative to the Pareto/NBD model", Marketing Science 24, equation 6.
 """
@@ -32,16 +35,20 @@ class BGNBDParams(NamedTuple):
     b: float
 
 
-def alive_log_odds(params: BGNBDParams, x: FloatArray, t_x: FloatArray, T: FloatArray) -> Any:
-    """Log odds of having left at T; -inf where x is 0. Shapes (n,) -> (n,).
+def left_log_odds(
+    params: BGNBDParams, x: FloatArray, t_x: FloatArray, T: FloatArray, first_chances: int = 0
+) -> Any:
+    """Log odds of having left at T; -inf without a chance to. Shapes (n,) -> (n,).
 
     In logarithms, since (alpha + T) ** (r + x) overflows for heavy buyers.
+    ``first_chances`` is 1 where the first purchase is a chance to leave, else 0.
     """
     r, alpha, a, b = params
     silence = np.log1p((T - t_x) / (alpha + t_x))
+    chances = x + first_chances
     with np.errstate(divide="ignore", invalid="ignore"):
-        odds = math.log(a) - np.log(b + x - 1) + (r + x) * silence
-    return np.where(x > 0, odds, -np.inf)
+        odds = math.log(a) - np.log(b + chances - 1) + (r + x) * silence
+    return np.where(chances > 0, odds, -np.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,40 +61,47 @@ class Likelihood:
 
     Attributes:
         scale: What T and recency were divided by.
+        first_chances: 1 where the first purchase is a chance to leave, else 0.
         more_than: Customers with more than j repeats, j = 0, 1, …
+        more_chances_than: Customers with more than j chances to leave, j = 0, 1, …
         end: Distinct T, scaled.
         end_customers: Customers with that T.
         end_repeats: Their repeats in all.
-        repeaters: Distinct frequency, recency and T of repeaters, scaled.
-        repeater_customers: Customers with these.
+        leavers: Distinct frequency, recency and T of who can have left, scaled.
+        leaver_customers: Customers with these.
     """
 
     scale: float
+    first_chances: int
     more_than: FloatArray
+    more_chances_than: FloatArray
     end: FloatArray
     end_customers: FloatArray
     end_repeats: FloatArray
-    repeaters: tuple[FloatArray, ...]
-    repeater_customers: FloatArray
+    leavers: tuple[FloatArray, ...]
+    leaver_customers: FloatArray
 
     @classmethod
-    def of(cls, history: PurchaseHistory) -> Likelihood:
+    def of(cls, history: PurchaseHistory, first_chances: int = 0) -> Likelihood:
         """The sums that the likelihood of these histories needs."""
         x, weights = history.frequency, history.weights
         scale = float(history.T.max()) if len(x) and history.T.max() > 0 else 1.0
         end, t_x = history.T / scale, history.recency / scale
         (distinct_end,), place = unique_rows(end)
         more_than = sums_by(x.astype(np.intp), weights)[::-1].cumsum()[::-1][1:]
-        again = x > 0
-        repeaters, row = unique_rows(x[again], t_x[again], end[again])
+        more_chances_than = np.append([float(weights.sum())] * first_chances, more_than)
+        can = x + first_chances > 0
+        leavers, row = unique_rows(x[can], t_x[can], end[can])
         return cls(
             scale=scale,
+            first_chances=first_chances,
             more_than=more_than,
+            more_chances_than=more_chances_than,
             end=distinct_end,
             end_customers=sums_by(place, weights, len(distinct_end)),
             end_repeats=sums_by(place, weights * x, len(distinct_end)),
-            repeaters=repeaters,
-            repeater_customers=sums_by(row, weights[again], len(repeaters[0])),
+            leavers=leavers,
+            leaver_customers=sums_by(row, weights[can], len(leavers[0])),
         )
 
     @property
@@ -117,18 +131,19 @@ class Likelihood:
         return float(value), gradient, hessian
 
     def _staying(self, a: float, b: float) -> tuple[float, FloatArray, FloatArray]:
-        """Terms of a and b alone: having stayed after each repeat; k = 2."""
-        j = np.arange(len(self.more_than))
+        """Terms of a and b alone: having stayed at each chance; k = 2."""
+        counts = self.more_chances_than
+        j = np.arange(len(counts))
         total = a + b + j
         gone, stayed = a / total, b / (b + j)
-        value = -self.more_than @ np.log1p(a / (b + j))
-        mixed = float(self.more_than @ (gone * b / total))
-        gradient = np.array([-self.more_than @ gone, self.more_than @ (gone * stayed)])
+        value = -counts @ np.log1p(a / (b + j))
+        mixed = float(counts @ (gone * b / total))
+        gradient = np.array([-counts @ gone, counts @ (gone * stayed)])
         bend = stayed * (1 - stayed) - b * (a + j) / total**2
         hessian = np.array(
             [
-                [-float(self.more_than @ (gone * (b + j) / total)), mixed],
-                [mixed, float(self.more_than @ bend)],
+                [-float(counts @ (gone * (b + j) / total)), mixed],
+                [mixed, float(counts @ bend)],
             ]
         )
         return float(value), gradient, hessian
@@ -140,16 +155,17 @@ class Likelihood:
         gradient, hessian = np.zeros(4), np.zeros((4, 4))
         value, gradient[:2], hessian[:2, :2] = self.buying(log_params[:2])
         more, gradient[2:], hessian[2:, 2:] = self._staying(a, b)
-        x, t_x, T = self.repeaters
-        odds = alive_log_odds(params, x, t_x, T)
+        x, t_x, T = self.leavers
+        odds = left_log_odds(params, x, t_x, T, self.first_chances)
+        stays = x + self.first_chances - 1
         left = expit(odds)
         slope = np.empty((4, len(x)))
         slope[0] = r * np.log1p((T - t_x) / (alpha + t_x))
         silent = alpha * (T - t_x) / ((alpha + T) * (alpha + t_x))
         slope[1] = -(r + x) * silent
         slope[2] = 1.0
-        slope[3] = -b / (b + x - 1)
-        weight = self.repeater_customers * left
+        slope[3] = -b / (b + stays)
+        weight = self.leaver_customers * left
         gradient += slope @ weight
         hessian += (slope * (weight * (1 - left))) @ slope.T
         hessian[0, 0] += weight @ slope[0]
@@ -158,6 +174,6 @@ class Likelihood:
         hessian[1, 1] += weight @ (
             (r + x) * (alpha * T / (alpha + T) ** 2 - alpha * t_x / (alpha + t_x) ** 2)
         )
-        hessian[3, 3] += weight @ (slope[3] * (x - 1) / (b + x - 1))
-        value += more + float(self.repeater_customers @ np.logaddexp(0, odds))
+        hessian[3, 3] += weight @ (slope[3] * stays / (b + stays))
+        value += more + float(self.leaver_customers @ np.logaddexp(0, odds))
         return value, gradient, hessian

@@ -23,6 +23,7 @@ from relkit.intervals import Estimate, normal_quantile
 from relkit.value.gamma_gamma_likelihood import GammaGammaParams, Likelihood
 from relkit.value.inputs import FloatArray, SpendHistory, customers, read_spend
 from relkit.value.newton import maximise
+from relkit.value.purchase_fit import information_criterion
 
 FEWEST_REPEATERS = 10
 # Sides of the box, mean spend scaled to 1.
@@ -203,6 +204,16 @@ class GammaGammaFit:
     def log_likelihood(self) -> float | None:
         """Log-likelihood at the fit; None where none was made."""
         return self._log_likelihood
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, 2 k - 2 log-likelihood, k = 3. FitError where there is no fit."""
+        return information_criterion(2.0, len(self.model.params), self._log_likelihood)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, 3 log n - 2 log-likelihood. FitError where there is no fit."""
+        return information_criterion(math.log(self.n), len(self.model.params), self._log_likelihood)
 
     @property
     def covariance(self) -> FloatArray:
