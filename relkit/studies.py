@@ -13,7 +13,7 @@ from relkit.data.grains import as_table
 from relkit.data.summaries import default_calibration_end, holdout_summary, rfm_summary
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.units import days_per
-from relkit.value.bgnbd import fit_bgnbd
+from relkit.value.bgnbd import NO_DROP_OUT, TOO_FEW_REPEATERS, fit_bgnbd
 from relkit.value.holdout import assess_holdout
 from relkit.value.lifetime_value import customer_lifetime_value, value_change
 
@@ -58,6 +58,7 @@ def try_holdout(
 
     Raises:
         ParameterError, DataError: as ``validate_holdout`` does.
+        FitError: the purchase model holds on the first part, and the test failed.
     """
     try:
         return validate_holdout(
@@ -65,7 +66,10 @@ def try_holdout(
         )
     except FitError:
         seen = rfm_summary(transactions, as_of=calibration_end, unit=unit, grain=grain)
-        return Untested(pd.Timestamp(calibration_end).date(), fit_bgnbd(seen).status)
+        status = fit_bgnbd(seen).status
+        if status not in (NO_DROP_OUT, TOO_FEW_REPEATERS):
+            raise  # the purchase model holds, so that the fault is another one
+        return Untested(pd.Timestamp(calibration_end).date(), status)
 
 
 def validate_holdout(
