@@ -19,13 +19,22 @@ with warnings.catch_warnings():
 EXACT = {"rel": 1e-8, "abs": 0}
 
 
-@pytest.fixture(scope="module")
-def theirs(sample):
-    """lifetimes' fit of the published sample in weeks."""
+def fitted_there(fitter, sample):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitter = lifetimes.BetaGeoFitter()
         return fitter.fit(sample["frequency"], sample["recency"], sample["T"])
+
+
+@pytest.fixture(scope="module")
+def theirs(sample):
+    """lifetimes' BG/NBD of the published sample in weeks."""
+    return fitted_there(lifetimes.BetaGeoFitter(), sample)
+
+
+@pytest.fixture(scope="module")
+def theirs_modified(sample):
+    """lifetimes' MBG/NBD of the same."""
+    return fitted_there(lifetimes.ModifiedBetaGeoFitter(), sample)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +55,13 @@ def histories_of(sample):
 
 
 @pytest.mark.parametrize("horizon", [1.0, 39.0, 104.0])
-def test_their_fit_predicts_here_what_it_predicts_there(theirs, sample, horizon):
+@pytest.mark.parametrize(
+    ("fixture", "kind"), [("theirs", rk.BGNBD), ("theirs_modified", rk.MBGNBD)]
+)
+def test_their_fit_predicts_here_what_it_predicts_there(request, sample, fixture, kind, horizon):
+    theirs = request.getfixturevalue(fixture)
     model = rk.from_lifetimes(theirs, unit="week")
+    assert type(model) is kind
     assert model.unit == "week"
     x, t_x, T = histories_of(sample)
     assert model.expected_purchases(sample, horizon=horizon) == pytest.approx(
@@ -73,10 +87,11 @@ def test_published_figures_survive_both_ways(sample):
 
 
 @pytest.mark.parametrize(("unit", "days"), [("week", 7.0), ("day", 1.0)])
-def test_our_fit_predicts_there_what_it_predicts_here(sample, unit, days):
+@pytest.mark.parametrize("fit_here", [rk.fit_bgnbd, rk.fit_mbgnbd])
+def test_our_fit_predicts_there_what_it_predicts_here(sample, fit_here, unit, days):
     per_unit = sample.assign(recency=sample["recency"] * 7 / days, T=sample["T"] * 7 / days)
     per_unit.attrs["unit"] = unit
-    fit = rk.fit_bgnbd(per_unit)
+    fit = fit_here(per_unit)
     fitter = rk.to_lifetimes(fit)
     x, t_x, T = histories_of(per_unit)
     horizon = 273 / days
@@ -110,8 +125,12 @@ def test_their_lifetime_value_takes_our_fits(sample, theirs, their_spend):
     assert ours.to_numpy() == pytest.approx(reference.to_numpy(), rel=1e-4)
 
 
-def test_standard_errors_agree_with_theirs(sample, theirs, their_spend):
-    for fit, fitter in ((rk.fit_bgnbd(sample), theirs), (rk.fit_gamma_gamma(sample), their_spend)):
+def test_standard_errors_agree_with_theirs(sample, theirs, theirs_modified, their_spend):
+    for fit, fitter in (
+        (rk.fit_bgnbd(sample), theirs),
+        (rk.fit_mbgnbd(sample), theirs_modified),
+        (rk.fit_gamma_gamma(sample), their_spend),
+    ):
         ours = rk.to_lifetimes(fit)
         assert list(ours.params_.index) == list(fitter.params_.index)
         pd.testing.assert_frame_equal(ours.summary, fitter.summary, rtol=2e-3)
@@ -160,6 +179,11 @@ def test_with_the_summary_their_print_and_matrices_work(sample, theirs, repeater
         theirs.conditional_probability_alive_matrix(), abs=1e-5
     )
     assert len(fitter.generate_new_data(size=len(sample))) == len(sample)
+    # In MBG/NBD a customer can be gone without any repeat purchase, in BG/NBD not.
+    modified = rk.to_lifetimes(rk.fit_mbgnbd(sample), sample).generate_new_data(size=len(sample))
+    assert not modified.loc[modified["frequency"] == 0, "alive"].astype(bool).all()
+    plain = fitter.generate_new_data(size=len(sample))
+    assert plain.loc[plain["frequency"] == 0, "alive"].astype(bool).all()
     spend = rk.to_lifetimes(rk.fit_gamma_gamma(sample), sample)
     assert len(spend.conditional_expected_average_profit()) == len(repeaters)
     # Their own way to a file and back.
@@ -179,10 +203,7 @@ def test_a_summary_of_others_is_refused(sample):
 
 
 def test_a_penalised_fit_comes_as_it_is(sample):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fitter = lifetimes.BetaGeoFitter(penalizer_coef=0.1)
-        fitter.fit(sample["frequency"], sample["recency"], sample["T"])
+    fitter = fitted_there(lifetimes.BetaGeoFitter(penalizer_coef=0.1), sample)
     model = rk.from_lifetimes(fitter)
     assert model.params == tuple(fitter.params_)
     assert model.expected_purchases(frequency=2, recency=30.43, T=38.86, horizon=39) == (
@@ -191,13 +212,13 @@ def test_a_penalised_fit_comes_as_it_is(sample):
 
 
 def test_what_cannot_be_taken_is_said(theirs):
-    supported = r"it takes BetaGeoFitter \(BG/NBD\), GammaGammaFitter \(Gamma-Gamma\)"
-    for wrong in (
-        lifetimes.ParetoNBDFitter(),
-        # A subclass of BetaGeoFitter with four parameters of the same names, but another model.
-        lifetimes.ModifiedBetaGeoFitter(),
-        "a string",
-    ):
+    supported = (
+        r"it takes BetaGeoFitter \(BG/NBD\), ModifiedBetaGeoFitter \(MBG/NBD\), "
+        r"GammaGammaFitter \(Gamma-Gamma\)"
+    )
+    # A class of the reader's own may be another model under the same parameters.
+    derived = type("BetaGeoFitter", (lifetimes.BetaGeoFitter,), {})()
+    for wrong in (lifetimes.ParetoNBDFitter(), derived, "a string"):
         with pytest.raises(ParameterError, match=f"{type(wrong).__name__}; {supported}"):
             rk.from_lifetimes(wrong)
     with pytest.raises(ParameterError, match="give the instance, not the class"):
