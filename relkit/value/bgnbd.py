@@ -15,10 +15,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from relkit.value.bgnbd_likelihood import BGNBDParams, Likelihood, left_log_odds
 from relkit.value.inputs import FloatArray, PurchaseHistory, agreed_unit, read_history
+from relkit.value.purchase_draws import draw_purchases
 from relkit.value.purchase_fit import (
     AT_ONCE_OR_NEVER,
     CONVERGED,
@@ -114,6 +116,23 @@ class BGNBD(PurchaseModel[BGNBDParams]):
         """Expected repeat purchases of a new customer by these times, (m,) -> (m,)."""
         new = np.zeros(1)
         return purchases_if_alive(self.params, new, new, lengths)[0]
+
+    @property
+    def time_scale(self) -> float:
+        """T enters every prediction as alpha + T."""
+        return float(self.alpha)
+
+    def draw_purchases(
+        self,
+        rng: np.random.Generator,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+    ) -> tuple[NDArray[np.intp], FloatArray]:
+        """One future: who buys and when, a row a purchase, sorted by customer."""
+        chance = self.alive(x, t_x, T)
+        return draw_purchases(rng, self.params, x, chance, x, T, horizon)
 
     def log_likelihood_given(self, history: PurchaseHistory) -> float:
         """Log-likelihood of checked histories."""

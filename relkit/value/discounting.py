@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from relkit.units import periods_per_year
-from relkit.value.bgnbd import alive, purchases_if_alive
-from relkit.value.bgnbd_likelihood import BGNBDParams
 from relkit.value.inputs import FloatArray
 from relkit.value.purchase_integral import by_cells
+from relkit.value.purchase_model import PurchaseModel
 
 # Gauss-Legendre points for the discounted part, against 400 of them for x from 0 to
 # 20,000 and a, b from .05 to 30: error below 1e-14 for a year, 4e-9 for ten years.
@@ -27,7 +27,7 @@ def continuous_rate(annual_discount_rate: float, unit: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class PurchaseFlow:
-    """Purchases within the horizon, discounted, as a function of the parameters.
+    """Purchases within the horizon, discounted, as a function of the model.
 
     Attributes:
         x: Repeat purchases, shape (n,).
@@ -43,22 +43,22 @@ class PurchaseFlow:
     horizon: float
     rate: float
 
-    def alive(self, params: BGNBDParams) -> FloatArray:
+    def alive(self, model: PurchaseModel[Any]) -> FloatArray:
         """P(alive), shape (n,)."""
-        return alive(params, self.x, self.t_x, self.T)
+        return model.alive(self.x, self.t_x, self.T)
 
-    def purchases(self, params: BGNBDParams) -> FloatArray:
+    def purchases(self, model: PurchaseModel[Any]) -> FloatArray:
         """Expected purchases given active, not discounted, shape (n,)."""
-        return purchases_if_alive(params, self.x, self.T, np.array([self.horizon]))[:, 0]
+        return model.purchases_if_alive(self.x, self.T, np.array([self.horizon]))[:, 0]
 
-    def discounted(self, params: BGNBDParams) -> FloatArray:
+    def discounted(self, model: PurchaseModel[Any]) -> FloatArray:
         """Expected purchases given active, each discounted, shape (n,).
 
         By parts: with X(t) expected by t, the integral of exp(-rate t) dX(t) is
         exp(-rate horizon) X(horizon) + rate * integral of exp(-rate t) X(t) dt.
         """
         if self.rate == 0:
-            return self.purchases(params)
+            return self.purchases(model)
         nodes, weights = np.polynomial.legendre.leggauss(DISCOUNT_NODES)
         # Cubed, for a heavy buyer's expectation bends most just after now.
         root = (nodes + 1) / 2
@@ -68,24 +68,24 @@ class PurchaseFlow:
 
         def rule(x: FloatArray, scale: FloatArray) -> FloatArray:
             everyone = np.repeat(x, scale.shape[1])
-            by_then = purchases_if_alive(params, everyone, scale.ravel() - params.alpha, times)
+            by_then = model.purchases_if_alive(everyone, scale.ravel() - model.time_scale, times)
             return (by_then @ share).reshape(scale.shape)
 
-        return by_cells(self.x, params.alpha + self.T, rule)
+        return by_cells(self.x, model.time_scale + self.T, rule)
 
-    def slopes(self, params: BGNBDParams, variances: FloatArray) -> FloatArray:
+    def slopes(self, model: PurchaseModel[Any], variances: FloatArray) -> FloatArray:
         """Derivatives of P(alive) times discounted in the log parameters, (n, 4).
 
         By central differences; zero where a parameter is taken as known.
         """
         slopes = np.zeros((len(self.x), 4))
-        logs = np.log(params)
+        logs = np.log(model.params)
         for i in np.flatnonzero(variances > 0):
             ends = []
             for step in (STEP, -STEP):
                 moved = logs.copy()
                 moved[i] += step
-                there = BGNBDParams(*np.exp(moved).tolist())
+                there = model.at(np.exp(moved))
                 ends.append(self.alive(there) * self.discounted(there))
             slopes[:, i] = (ends[0] - ends[1]) / (2 * STEP)
         return slopes

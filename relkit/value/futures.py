@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from relkit.errors import ParameterError
 from relkit.intervals import Estimate
-from relkit.value.bgnbd import BGNBD, BGNBDFit, BGNBDParams, alive
 from relkit.value.gamma_gamma import GammaGamma, GammaGammaFit, believed
 from relkit.value.gamma_gamma_likelihood import GammaGammaParams
 from relkit.value.inputs import FloatArray
-
-# numpy's geometric distribution wants p > 0; such a customer never leaves anyway.
-SMALLEST_CHANCE = 1e-15
+from relkit.value.purchase_fit import PurchaseFit
+from relkit.value.purchase_model import PurchaseModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ class Futures:
 
 
 def draw_futures(
-    purchases: BGNBD | BGNBDFit,
+    purchases: PurchaseModel[Any] | PurchaseFit[Any],
     spend: GammaGamma | GammaGammaFit | None,
     histories: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
     *,
@@ -73,7 +72,7 @@ def draw_futures(
     if spend is not None:
         paid = _parameters(rng, np.log(spend.params), spend.log_covariance, draws)
     for draw, drawn in enumerate(bought):
-        who, when = _purchases(rng, BGNBDParams(*drawn.tolist()), x, t_x, T, horizon)
+        who, when = purchases.model.at(drawn).draw_purchases(rng, x, t_x, T, horizon)
         counts[draw] = len(who)
         if paid is not None and len(who):
             given = GammaGammaParams(*next(paid).tolist())
@@ -96,45 +95,6 @@ def _parameters(
     root = axes * np.sqrt(np.maximum(variance, 0.0))
     standard = rng.standard_normal((draws, len(log_point)))
     return iter(np.exp(log_point + standard @ root.T))
-
-
-def _purchases(
-    rng: np.random.Generator,
-    params: BGNBDParams,
-    x: FloatArray,
-    t_x: FloatArray,
-    T: FloatArray,
-    horizon: float,
-) -> tuple[NDArray[np.intp], FloatArray]:
-    """One future: who buys and when, a row a purchase, sorted by customer.
-
-    Most customers buy nothing, so the first purchase is drawn first: the wait for
-    it has survival (1 + t / (alpha + T)) ** -(r + x) while active. Only those who
-    come to it need a rate, which then is gamma(r + x + 1, alpha + T + wait).
-    """
-    r, alpha, a, b = params
-    shape, scale = r + x, alpha + T
-    comes = -np.expm1(-shape * np.log1p(horizon / scale))
-    who = np.flatnonzero(rng.random(len(x)) < comes * alive(params, x, t_x, T))
-    shape, scale = shape[who], scale[who]
-    wait = scale * np.expm1(-np.log1p(-rng.random(len(who)) * comes[who]) / shape)
-    wait = np.minimum(wait, horizon)
-    rate = rng.standard_gamma(shape + 1) / (scale + wait)
-    # What a customer would go on to buy who never leaves …
-    wanted = rng.poisson(rate * (horizon - wait))
-    more = np.flatnonzero(wanted)
-    # … of which so many come true: after each purchase the customer may leave.
-    leave = np.maximum(rng.beta(a, b + x[who[more]]), SMALLEST_CHANCE)
-    made = np.minimum(wanted[more], rng.geometric(leave) - 1)
-    place = np.repeat(np.arange(len(more)), wanted[more])
-    shares = np.sort(place + rng.random(len(place))) - place
-    first = np.repeat(np.cumsum(wanted[more]) - wanted[more], wanted[more])
-    kept = np.arange(len(place)) - first < made[place]
-    later = more[place[kept]]
-    when = np.append(wait, wait[later] + (horizon - wait[later]) * shares[kept])
-    buyers = np.append(who, who[later])
-    order = np.argsort(buyers, kind="stable")
-    return buyers[order], when[order]
 
 
 def _amounts(

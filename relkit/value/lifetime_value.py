@@ -17,7 +17,6 @@ import pandas as pd
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
 from relkit.units import check_annual_discount_rate, days_per
-from relkit.value.bgnbd import BGNBD, BGNBDFit
 from relkit.value.concentration import Concentration
 from relkit.value.discounting import PurchaseFlow, continuous_rate
 from relkit.value.futures import draw_futures, prediction
@@ -28,6 +27,8 @@ from relkit.value.inputs import (
     read_horizon,
     read_spend,
 )
+from relkit.value.purchase_fit import PurchaseFit
+from relkit.value.purchase_model import PurchaseModel
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +44,7 @@ class LifetimeValue:
         margin: Share of spend that counts as value.
     """
 
-    purchases: BGNBD | BGNBDFit
+    purchases: PurchaseModel[Any] | PurchaseFit[Any]
     spend: GammaGamma | GammaGammaFit
     horizon: float
     unit: str
@@ -164,7 +165,7 @@ class LifetimeValue:
 
 
 def customer_lifetime_value(
-    purchases: BGNBD | BGNBDFit,
+    purchases: PurchaseModel[Any] | PurchaseFit[Any],
     spend: GammaGamma | GammaGammaFit,
     summary: pd.DataFrame,
     *,
@@ -176,7 +177,7 @@ def customer_lifetime_value(
     """Discounted value that each customer is expected to bring within the horizon.
 
     Args:
-        purchases: Fitted or known purchase model.
+        purchases: Fitted or known purchase model, BG/NBD or MBG/NBD.
         spend: Fitted or known spend model.
         summary: Frame with customer_id, frequency, recency, T and monetary_value.
         horizon: How far ahead, in the unit of the purchase model.
@@ -191,8 +192,8 @@ def customer_lifetime_value(
         FitError: a model that has no answer for these data.
 
     Source: Fader, Hardie & Lee (2005), "RFM and CLV: using iso-value curves for
-        customer base analysis", Journal of Marketing Research 42, with BG/NBD for
-        the flow of purchases and discounting at the time of each.
+        customer base analysis", Journal of Marketing Research 42, with the
+        purchase model for the flow of purchases and discounting at the time of each.
     """
     length, rate = read_horizon(horizon), check_annual_discount_rate(annual_discount_rate)
     if not isinstance(margin, (int, float)) or not 0 < margin <= 1:
@@ -204,15 +205,15 @@ def customer_lifetime_value(
         raise DataError("the summary has no customers, so there is no value to be said")
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
     flow = PurchaseFlow(x, t_x, T, length, continuous_rate(rate, agreed))
-    params = purchases.params
-    chance, discounted = flow.alive(params), flow.discounted(params)
+    model = purchases.model
+    chance, discounted = flow.alive(model), flow.discounted(model)
     each = margin * spend_given(spend.params, x, mean)
     value_if_active = discounted * each
     frame = pd.DataFrame(
         {
             "customer_id": _customer_ids(summary),
             "probability_alive": chance,
-            "expected_purchases": chance * flow.purchases(params),
+            "expected_purchases": chance * flow.purchases(model),
             "expected_spend": each / margin,
             "clv": chance * value_if_active,
             "value_at_risk": (1 - chance) * value_if_active,
@@ -221,7 +222,7 @@ def customer_lifetime_value(
     covariance = np.zeros((7, 7))
     covariance[:4, :4], covariance[4:, 4:] = purchases.log_covariance, spend.log_covariance
     slopes = [
-        flow.slopes(params, np.diag(covariance)[:4]) * each[:, None],
+        flow.slopes(model, np.diag(covariance)[:4]) * each[:, None],
         _spend_slopes(spend, x, mean) * (margin * chance * discounted)[:, None],
     ]
     return LifetimeValue(
@@ -386,8 +387,10 @@ def _check_alike(before: LifetimeValue, now: LifetimeValue) -> None:
     ]
     for name in ("purchases", "spend"):
         one, other = getattr(before, name), getattr(now, name)
-        if one.params != other.params or not np.array_equal(
-            one.log_covariance, other.log_covariance
+        if (
+            type(one.model) is not type(other.model)
+            or one.params != other.params
+            or not np.array_equal(one.log_covariance, other.log_covariance)
         ):
             faults.append(f"the {name} models differ: fit once and use the fit for both days")
     if faults:

@@ -19,10 +19,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from relkit.value.bgnbd_likelihood import BGNBDParams, Likelihood, left_log_odds
 from relkit.value.inputs import FloatArray, PurchaseHistory, agreed_unit, read_history
+from relkit.value.purchase_draws import draw_purchases
 from relkit.value.purchase_fit import PurchaseFit, fit_purchases
 from relkit.value.purchase_integral import purchases_while_active
 from relkit.value.purchase_model import PurchaseModel
@@ -81,6 +83,23 @@ class MBGNBD(PurchaseModel[BGNBDParams]):
         """Expected repeat purchases of a new customer by these times, (m,) -> (m,)."""
         new = np.zeros(1)
         return self.alive(new, new, new) * self.purchases_if_alive(new, new, lengths)[0]
+
+    @property
+    def time_scale(self) -> float:
+        """T enters every prediction as alpha + T."""
+        return float(self.alpha)
+
+    def draw_purchases(
+        self,
+        rng: np.random.Generator,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+    ) -> tuple[NDArray[np.intp], FloatArray]:
+        """One future: who buys and when, a row a purchase, sorted by customer."""
+        chance = self.alive(x, t_x, T)
+        return draw_purchases(rng, self.params, x + 1, chance, x, T, horizon)
 
     def log_likelihood_given(self, history: PurchaseHistory) -> float:
         """Log-likelihood of checked histories."""

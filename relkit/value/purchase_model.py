@@ -10,10 +10,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from numbers import Real
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from relkit.errors import ParameterError
 from relkit.units import days_per
@@ -53,6 +54,22 @@ class PurchaseModel(ABC, Generic[ParamsT]):
     def purchases_of_new(self, lengths: FloatArray) -> FloatArray:
         """Expected repeat purchases of a new customer by these times, (m,) -> (m,)."""
 
+    @property
+    @abstractmethod
+    def time_scale(self) -> float:
+        """What T is smooth against: predictions bend gently in log(time_scale + T)."""
+
+    @abstractmethod
+    def draw_purchases(
+        self,
+        rng: np.random.Generator,
+        x: FloatArray,
+        t_x: FloatArray,
+        T: FloatArray,
+        horizon: float,
+    ) -> tuple[NDArray[np.intp], FloatArray]:
+        """One future: who buys and when, a row a purchase, sorted by customer."""
+
     @abstractmethod
     def log_likelihood_given(self, history: PurchaseHistory) -> float:
         """Log-likelihood of checked histories."""
@@ -67,6 +84,17 @@ class PurchaseModel(ABC, Generic[ParamsT]):
             raise ParameterError(f"{self.name} cannot have these parameters", faults)
         if self.unit is not None:
             days_per(self.unit)
+
+    @property
+    def model(self) -> Self:
+        """The model itself, under the name that fits share."""
+        return self
+
+    def at(self, params: FloatArray) -> Self:
+        """The same kind of model at other parameters, shape (k,)."""
+        kind: Any = type(self)
+        moved: Self = kind(*params.tolist(), self.unit)
+        return moved
 
     @property
     def log_covariance(self) -> FloatArray:

@@ -11,6 +11,7 @@ from scipy.special import roots_genlaguerre, roots_jacobi
 import relkit as rk
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.value.bgnbd_likelihood import Likelihood
+from relkit.value.futures import draw_futures
 from relkit.value.inputs import read_history
 from relkit.value.newton import maximise
 from relkit.value.purchase_fit import HIGHEST, LOWEST
@@ -190,3 +191,36 @@ def test_wrong_use():
         KNOWN.probability_alive(frequency=1, recency=9, T=2)
     with pytest.raises(ParameterError, match="horizon"):
         KNOWN.expected_purchases(frequency=1, recency=1, T=2, horizon=0)
+
+
+def test_lifetime_value_takes_the_model_as_it_is(sample):
+    """Discounted by a fine sum over time; simulated futures have the same mean."""
+    few = sample.head(400)
+    model = rk.MBGNBD(*KNOWN.params, unit="week")
+    spend = rk.GammaGamma(p=6.25, q=3.74, v=15.44)
+    value = rk.customer_lifetime_value(model, spend, few, horizon=52, annual_discount_rate=0.15)
+    frame = value.to_frame()
+    assert frame["probability_alive"].to_numpy() == pytest.approx(model.probability_alive(few))
+    ends = np.linspace(0, 52, 521)
+    by_then = np.array([model.expected_purchases(few, horizon=h) for h in ends[1:]])
+    made = np.diff(by_then, axis=0, prepend=0)
+    middles = (ends[1:] + ends[:-1]) / 2
+    discounted = 1.15 ** (-middles * 7 / 365.25) @ made
+    assert frame["clv"].to_numpy() == pytest.approx(
+        discounted * frame["expected_spend"].to_numpy(), rel=2e-5
+    )
+    columns = ("frequency", "recency", "T", "monetary_value")
+    drawn = draw_futures(
+        model,
+        None,
+        tuple(few[name].to_numpy(float) for name in columns),
+        horizon=52,
+        discount=0.0,
+        draws=600,
+        seed=3,
+    ).purchases
+    error = drawn.std(ddof=1) / math.sqrt(len(drawn))
+    assert drawn.mean() == pytest.approx(by_then[-1].sum(), abs=4 * error)
+    fit = rk.fit_mbgnbd(sample)
+    total = rk.customer_lifetime_value(fit, spend, few, horizon=52, annual_discount_rate=0.15).total
+    assert total.low < total.value < total.high
