@@ -8,6 +8,7 @@ unit of the T they were given, as relkit does; so parameters pass unchanged.
 from __future__ import annotations
 
 import warnings
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -24,7 +25,7 @@ Purchases = BGNBD | BGNBDFit | MBGNBD | MBGNBDFit
 Spend = GammaGamma | GammaGammaFit
 
 # lifetimes' fitter, our model, its name, our fit, lifetimes' simulation of it.
-COUNTERPARTS: dict[str, tuple[type, str, str, str | None]] = {
+COUNTERPARTS: dict[str, tuple[Any, str, str, str | None]] = {
     "BetaGeoFitter": (BGNBD, "BG/NBD", "fit_bgnbd", "beta_geometric_nbd_model"),
     "ModifiedBetaGeoFitter": (
         MBGNBD, "MBG/NBD", "fit_mbgnbd", "modified_beta_geometric_nbd_model",
@@ -110,6 +111,11 @@ def from_lifetimes(fitter: Any, unit: str | None = None) -> BGNBD | MBGNBD | Gam
             f"relkit with rk.{fit_anew}"
         )
     params = {key: float(value) for key, value in fitter.params_.items()}
+    names = [field.name for field in fields(model) if field.name != "unit"]
+    if set(params) != set(names):
+        raise ParameterError(
+            f"the params_ of this {name} are {', '.join(params)}; {', '.join(names)} are required"
+        )
     taken: BGNBD | MBGNBD | GammaGamma = (
         model(**params) if model is GammaGamma else model(**params, unit=unit)
     )

@@ -227,6 +227,13 @@ def test_what_cannot_be_taken_is_said(theirs):
         rk.from_lifetimes(lifetimes.BetaGeoFitter())
     with pytest.raises(ParameterError, match=r"not fitted.*rk\.fit_gamma_gamma"):
         rk.from_lifetimes(lifetimes.GammaGammaFitter())
+    by_hand = lifetimes.BetaGeoFitter()
+    by_hand.params_ = pd.Series({"r": 1.0, "alpha": 3.0})
+    with pytest.raises(ParameterError, match="are r, alpha; r, alpha, a, b are required"):
+        rk.from_lifetimes(by_hand)
+    by_hand.params_ = pd.Series({"r": 1.0, "alpha": -3.0, "a": np.nan, "b": 1.0})
+    with pytest.raises(ParameterError, match=r"alpha=-3\.0 must be positive(.|\n)*a=nan"):
+        rk.from_lifetimes(by_hand)
     with pytest.raises(ParameterError, match="unit='D' must be one of day, week"):
         rk.from_lifetimes(theirs, unit="D")
     with pytest.raises(ParameterError, match="to_lifetimes cannot take a BetaGeoFitter"):
