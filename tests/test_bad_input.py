@@ -520,6 +520,19 @@ def test_hostile_names_are_text_on_pages(odd, name):
 
 
 @pytest.mark.browser
+def test_every_slide_says_in_its_footer_that_the_data_are_synthetic(odd, open_page):
+    html = (odd.latest("review_deck-messy") / "deck.html").read_text(encoding="utf-8")
+    page, _, _ = open_page(html)
+    apart = """[...document.querySelectorAll('section > footer')].map(footer => {
+        const [badge, source] = ['.badge', '.source'].map(
+            name => footer.querySelector(name).getBoundingClientRect())
+        return Math.abs(badge.top + badge.bottom - source.top - source.bottom) / 2 })"""
+    distances = page.evaluate(apart)
+    assert len(distances) >= 10
+    assert max(distances) < 4, "badge and source stand on one line"
+
+
+@pytest.mark.browser
 @pytest.mark.parametrize("notebook", ["review_deck", "customer_value"])
 def test_hostile_names_do_nothing_in_a_browser(odd, notebook, open_page):
     for name in ("report.html", "deck.html"):
