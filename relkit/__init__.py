@@ -23,6 +23,7 @@ _HOMES = {
     ],
     "relkit.value.bgnbd": ["BGNBD", "fit_bgnbd"],
     "relkit.value.mbgnbd": ["MBGNBD", "fit_mbgnbd"],
+    "relkit.value.pareto_nbd": ["ParetoNBD", "fit_pareto_nbd"],
     "relkit.value.gamma_gamma": ["GammaGamma", "fit_gamma_gamma"],
     "relkit.value.lifetime_value": ["customer_lifetime_value", "value_change"],
     "relkit.value.holdout": ["assess_holdout"],

@@ -177,7 +177,7 @@ def customer_lifetime_value(
     """Discounted value that each customer is expected to bring within the horizon.
 
     Args:
-        purchases: Fitted or known purchase model, BG/NBD or MBG/NBD.
+        purchases: Fitted or known purchase model: BG/NBD, MBG/NBD or Pareto/NBD.
         spend: Fitted or known spend model.
         summary: Frame with customer_id, frequency, recency, T and monetary_value.
         horizon: How far ahead, in the unit of the purchase model.
