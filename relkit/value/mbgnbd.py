@@ -47,7 +47,7 @@ class MBGNBD(PurchaseModel[BGNBDParams]):
     Raises:
         ParameterError: a parameter is not positive and finite; no such unit.
 
-    Source: Batislam, Denizel & Filiztekin (2007), section 3, with the expected
+    Source: Batislam, Denizel & Filiztekin (2007), with the expected
         purchases as Wagner & Hoppe (2008) correct them. They are computed as a mean
         over the drop-out probability, whose distribution given active at T is
         beta(a, b + x + 1): that of a BG/NBD with b + 1 for b.
@@ -146,7 +146,7 @@ def fit_mbgnbd(
         DataError: no customers, or values that cannot be a history.
         FitError: the search found no maximum.
 
-    Source: Batislam, Denizel & Filiztekin (2007), the likelihood of section 3, in
+    Source: Batislam, Denizel & Filiztekin (2007), the likelihood in
         logarithms and summed over distinct rows.
     """
     agreed = agreed_unit(unit, summary)
