@@ -106,6 +106,8 @@ def oracle(raw):
         "before": value(summary_by_hand(raw, COMPARE)),
         "alive": pd.Series(alive, index=now.index),
         "summary": now,
+        "model": model,
+        "spend": spend,
     }
 
 
@@ -209,3 +211,26 @@ def _bands(values):
     """Quintiles by pandas' own average rank: another way to the same mid-rank."""
     middle = (values.rank(method="average") - 0.5) / len(values)
     return (1 + np.floor(middle * 5)).astype(int)
+
+
+def test_the_smaller_figures_too(published, oracle):
+    value = published["customer_value", "en"].statements()
+    now = oracle["now"].sort_values(ascending=False)
+    assert value["value.top"]["sum"] == pytest.approx(now.iloc[:20].sum(), rel=5e-3)
+    assert value["value.top"]["each"] == pytest.approx(now.iloc[:20].mean(), rel=5e-3)
+    model, spend = oracle["model"].params_, oracle["spend"].params_
+    said = value["value.model_rate"]
+    assert said["rate"] == pytest.approx(model["r"] / model["alpha"] * 365.25 / 7, rel=1e-3)
+    assert said["leave"] == pytest.approx(model["a"] / (model["a"] + model["b"]), rel=1e-3)
+    mean = spend["p"] * spend["v"] / (spend["q"] - 1)
+    assert value["value.spend_model"]["mean"] == pytest.approx(mean, rel=1e-3)
+    summary = oracle["summary"]
+    back = summary[(summary["frequency"] > 0) & (summary["monetary_value"] > 0)]
+    said = value["gate.correlation_pass"]["correlation"]["value"]
+    assert said == pytest.approx(np.corrcoef(back["frequency"], back["monetary_value"])[0, 1])
+    review = published["review_deck", "en"].statements()
+    gap = now.iloc[:236].mean() / now.iloc[-1650:].mean()
+    assert review["tiers.gap"]["times"] == pytest.approx(gap, rel=5e-3)
+    chance, came_back = oracle["alive"], summary["frequency"] > 0
+    at_risk = (oracle["now"] / chance * (1 - chance))[came_back]
+    assert review["win_back.all"]["total"] == pytest.approx(at_risk.sum(), rel=1e-2)
