@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from relkit import studies
 from relkit.errors import DataError, FitError, ParameterError
+from relkit.studies import movement, validation
 
 DAYS = pd.date_range("2024-01-01", periods=60, freq="7D")
 
@@ -28,10 +28,10 @@ def test_refunds_as_a_share_of_purchases():
             "amount": [60.0, -5.0, 40.0, -2.0],
         }
     )
-    assert studies.refund_share(rows) == pytest.approx(0.07)
-    assert studies.refund_share(rows[rows["amount"] > 0]) == 0
+    assert movement.refund_share(rows) == pytest.approx(0.07)
+    assert movement.refund_share(rows[rows["amount"] > 0]) == 0
     with pytest.raises(DataError, match="refunds of 7.00 stand against purchases of 0"):
-        studies.refund_share(rows[rows["amount"] < 0])
+        movement.refund_share(rows[rows["amount"] < 0])
 
 
 @pytest.mark.parametrize("day", ["2023-06-01", "2024-01-01", "2025-02-16", "2030-01-01"])
@@ -40,7 +40,7 @@ def test_a_day_of_comparison_lies_inside_the_data(day):
         unit = "week"
 
     with pytest.raises(ParameterError) as caught:
-        studies.value_since(
+        movement.value_since(
             transactions(), Fit(), None, compare_to=day, as_of="2025-02-16", horizon=52,
             annual_discount_rate=0.1,
         )  # fmt: skip
@@ -51,7 +51,7 @@ def test_a_day_of_comparison_lies_inside_the_data(day):
 
 def test_there_is_time_to_learn_from():
     with pytest.raises(ParameterError, match="calibration_end=2024-01-01 is the first day with"):
-        studies.validate_holdout(
+        validation.validate_holdout(
             transactions(), calibration_end="2024-01-01", as_of="2025-02-16", unit="week"
         )
 
@@ -60,10 +60,10 @@ def test_a_test_that_fails_says_that_it_is_about_a_part(monkeypatch):
     def fails(*_, **__):
         raise FitError("Gamma-Gamma: no maximum found", ["look for outlying amounts"])
 
-    monkeypatch.setattr(studies, "assess_holdout", fails)
+    monkeypatch.setattr(validation, "assess_holdout", fails)
     # The purchase model holds on this part, so that the report cannot blame it.
     with pytest.raises(FitError) as caught:
-        studies.try_holdout(
+        validation.try_holdout(
             transactions(), calibration_end="2024-09-30", as_of="2025-02-16", unit="week"
         )
     assert str(caught.value).splitlines() == [
@@ -76,5 +76,7 @@ def test_a_test_that_fails_says_that_it_is_about_a_part(monkeypatch):
 
 def test_too_little_to_learn_from_is_a_status():
     few = transactions(customers=9)
-    found = studies.try_holdout(few, calibration_end="2024-02-15", as_of="2024-12-31", unit="week")
-    assert found == studies.Untested(pd.Timestamp("2024-02-15").date(), "too few repeaters")
+    found = validation.try_holdout(
+        few, calibration_end="2024-02-15", as_of="2024-12-31", unit="week"
+    )
+    assert found == validation.Untested(pd.Timestamp("2024-02-15").date(), "too few repeaters")

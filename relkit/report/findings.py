@@ -14,7 +14,7 @@ import pandas as pd
 
 from relkit.errors import DataError
 from relkit.report.language import Statement, say
-from relkit.studies import Untested
+from relkit.studies.validation import Untested
 from relkit.units import periods_per_year
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from relkit.errors import FitError
 from relkit.report.blocks import Gate, gate
 from relkit.report.findings import status_term, untested
 from relkit.report.language import Statement, say
-from relkit.studies import Untested
+from relkit.studies.validation import Untested
 
 if TYPE_CHECKING:
     from relkit.value.bgnbd import BGNBDFit

@@ -17,8 +17,8 @@ import pandas as pd
 from relkit.report import theme
 from relkit.report.blocks import describe
 from relkit.report.language import current, say, term
-from relkit.studies import Untested
-from relkit.studies import alive_matrix as alive_matrix_of
+from relkit.studies.customers import alive_matrix as alive_matrix_of
+from relkit.studies.validation import Untested
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

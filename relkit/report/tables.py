@@ -10,7 +10,7 @@ import pandas as pd
 from relkit.intervals import Estimate
 from relkit.report.blocks import Table, Tile, Tiles, table, tile, tiles
 from relkit.report.language import current, say, term
-from relkit.studies import Untested
+from relkit.studies.validation import Untested
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source

@@ -267,7 +267,7 @@ def test_a_test_that_could_not_be_made_is_said_and_nothing_is_made_up():
     from datetime import date
 
     from relkit.report import blocks, plots, tables
-    from relkit.studies import Untested
+    from relkit.studies.validation import Untested
 
     none = Untested(date(2010, 6, 5), "no drop-out identified")
     assert findings.holdout(none).text() == (
