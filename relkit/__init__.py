@@ -33,7 +33,8 @@ _HOMES = {
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
     "relkit.studies.movement": ["comparison_day", "refund_share", "value_since"],
     "relkit.studies.validation": ["try_holdout", "validate_holdout"],
-    "relkit.report.language": ["say", "set_language", "statement", "term"],
+    "relkit.report.language": ["set_language"],
+    "relkit.report.statements": ["say", "statement", "term"],
     "relkit.report.blocks": [
         "details",
         "figure",

@@ -17,8 +17,8 @@ STUDIES = {"value", "segments"}
 HOMES = {
     "ibis": ["data/"],
     "duckdb": ["data/"],
-    "matplotlib": ["report/plots.py", "report/theme.py", "report/blocks.py"],
-    "seaborn": ["report/plots.py", "report/theme.py"],
+    "matplotlib": ["report/plots/", "report/theme.py", "report/blocks.py"],
+    "seaborn": ["report/plots/", "report/theme.py"],
     "papermill": ["run/"],
     "nbclient": ["run/"],
     "lifetimes": ["value/interop.py"],

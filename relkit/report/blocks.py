@@ -13,8 +13,7 @@ from weakref import WeakKeyDictionary
 
 from relkit.errors import ParameterError, did_you_mean
 from relkit.intervals import Estimate
-from relkit.report import language as lang
-from relkit.report.language import Statement, current, say, visible
+from relkit.report.language import FORMATS, current, visible
 from relkit.report.nodes import (
     MIME,
     Block,
@@ -32,6 +31,8 @@ from relkit.report.nodes import (
     Tiles,
     from_json,
 )
+from relkit.report.statements import Statement, say, term
+from relkit.report.vocabulary import all_texts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -199,7 +200,7 @@ def _column(series: pd.Series, name: str, spec: Any) -> Column:
     if word is None:
         kinds = {"i": "count", "u": "count", "f": "number2", "M": "date"}
         word = kinds.get(series.dtype.kind, "text")
-    if word.removesuffix("±") not in lang.FORMATS:
+    if word.removesuffix("±") not in FORMATS:
         current().show(0, word)  # says which words there are
     return Column(name, label_text(label), word, word not in ("text", "term", "date"))
 
@@ -224,7 +225,7 @@ def label_text(label: Statement | str) -> str:
     """A label in the current language: a statement, a key of the texts, or plain text."""
     if isinstance(label, Statement):
         return label.text()
-    return lang.term(label) if label in lang.all_texts() else visible(label)
+    return term(label) if label in all_texts() else visible(label)
 
 
 def tile(
@@ -370,9 +371,9 @@ def _rows(rows: Any) -> str:
 
 
 def _named(key: str) -> str:
-    known = lang.all_texts()
+    known = all_texts()
     full = f"provenance.{key}"
-    return lang.term(full) if full in known else visible(key.replace("_", " "))
+    return term(full) if full in known else visible(key.replace("_", " "))
 
 
 def _as_block(item: Any) -> Block:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from relkit.errors import NotebookError
-from relkit.report.language import LANGUAGES, Language, visible
+from relkit.report.language import Language, visible
 from relkit.report.nodes import MIME, Block, Details, Figure, Provenance, Slide, Table, from_json
+from relkit.report.vocabulary import LANGUAGES
 
 _MARKER = re.compile(r"^[ \t]*<!--\s*([A-Za-z]+)\s*-->[ \t]*$", re.M)
 _TITLE = re.compile(r"^#[ \t]+(.+?)[ \t#]*$", re.M)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from relkit.errors import FitError
 from relkit.report.blocks import Gate, gate
 from relkit.report.findings import status_term, untested
-from relkit.report.language import Statement, say
+from relkit.report.statements import Statement, say
 from relkit.studies.validation import Untested
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from markupsafe import Markup, escape
 
 from relkit.report.document import Document, Prose, arrange
 from relkit.report.fonts import FONT_STACK, LICENCE_NOTE, font_faces
-from relkit.report.language import current, say, speaking, visible
+from relkit.report.language import current, speaking, visible
 from relkit.report.nodes import Block, Column, Details, Figure, Gate, Phrase, Saved, Slide, Table
+from relkit.report.statements import say
 from relkit.report.theme import css_variables
 
 if TYPE_CHECKING:

@@ -1,31 +1,22 @@
-"""English and Simplified Chinese: terms, numbers, and statements made of both.
-
-A sentence with a figure in it is a :class:`Statement`: one template a language
-and the values between the words. The value stays a value, so a test can ask
-whether the headline says what the data say, and both languages say the same
-number to the same number of significant digits.
-"""
+"""How English and Simplified Chinese write terms, numbers, money and dates."""
 
 from __future__ import annotations
 
 import math
 import numbers
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
-from pathlib import Path
-from string import Formatter
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from relkit.errors import DataError, ParameterError, did_you_mean
 from relkit.intervals import Estimate
+from relkit.report.vocabulary import LANGUAGES, texts_for
 
-LANGUAGES = ("en", "zh")
-TEXTS = Path(__file__).parent / "texts"
 MINUS = "\N{MINUS SIGN}"
+
 
 # Symbol before an English amount, word after a Chinese one, decimals of the small unit.
 CURRENCIES: dict[str, tuple[str, str, int]] = {
@@ -41,16 +32,20 @@ CURRENCIES: dict[str, tuple[str, str, int]] = {
     "CAD": ("C$", "加元", 2),
     "CHF": ("CHF ", "瑞士法郎", 2),
 }
+
+
 _SCALES: dict[str, tuple[tuple[float, str], ...]] = {
     "en": ((1e9, " bn"), (1e6, " M"), (1e3, " k")),
     "zh": ((1e8, "亿"), (1e4, "万")),
 }
+
+
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-# Characters that draw nothing but change how their neighbours are drawn or read.
-_BETWEEN_HAN = re.compile("(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
+
+
 _UNSEEN = re.compile(
     "[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 )
@@ -247,12 +242,20 @@ class Language:
         return MINUS + symbol + amount[1:] if amount.startswith(MINUS) else symbol + amount
 
 
+@runtime_checkable
+class Sayable(Protocol):
+    """What can stand in a slot and speaks for itself: a statement."""
+
+    def text(self, language: Language | str | None = None) -> str:
+        """The words in a language."""
+
+
 def _term(language: Language, value: Any) -> str:
-    return value.text(language) if isinstance(value, Statement) else language.term(value)
+    return value.text(language) if isinstance(value, Sayable) else language.term(value)
 
 
 def _text(language: Language, value: Any) -> str:
-    if isinstance(value, Statement):
+    if isinstance(value, Sayable):
         return value.text(language)
     if not isinstance(value, str):
         raise ParameterError(f"text takes a text, found {value!r}")
@@ -260,6 +263,8 @@ def _text(language: Language, value: Any) -> str:
 
 
 _DIGITS = {"number": 1, "number2": 2, "number3": 3}
+
+
 FORMATS: dict[str, Callable[[Language, Any], str]] = {
     "count": Language.count,
     "number": lambda language, x: language.number(x, 1),
@@ -276,6 +281,7 @@ FORMATS: dict[str, Callable[[Language, Any], str]] = {
     "term": _term,
     "text": _text,
 }
+
 
 _current = Language()
 
@@ -305,159 +311,3 @@ def speaking(language: Language) -> Iterator[Language]:
 def current() -> Language:
     """The language chosen last; English and US dollars until one is."""
     return _current
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A sentence in both languages, and the values in it.
-
-    Attributes:
-        templates: Text with slots such as ``{n:count}``, for 'en' and 'zh'.
-        values: What stands in the slots; more than the slots need is kept too.
-        key: Where the templates stand in ``report/texts``; None if given in place.
-
-    Raises:
-        ParameterError: a language or a value is missing, the languages differ in
-            their slots, or a format word is unknown or does not fit its value.
-        DataError: a value is nan or infinite; it is never shown.
-    """
-
-    templates: Mapping[str, str]
-    values: Mapping[str, Any] = field(default_factory=dict)
-    key: str | None = None
-
-    def __post_init__(self) -> None:
-        name = self.key or "statement"
-        missing = [code for code in LANGUAGES if not self.templates.get(code)]
-        if missing:
-            raise ParameterError(
-                f"{name}: no text for {' and '.join(missing)}; give both en and zh"
-            )
-        slots = {code: set(_slots(self.templates[code], name)) for code in LANGUAGES}
-        if slots["en"] != slots["zh"]:
-            only = {a: sorted(f"{{{s}:{w}}}" for s, w in slots[a] - slots[b])
-                    for a, b in (("en", "zh"), ("zh", "en"))}  # fmt: skip
-            raise ParameterError(
-                f"{name}: both languages must use the same slots",
-                [f"only in {code}: {', '.join(found)}" for code, found in only.items() if found],
-            )
-        absent = sorted({slot for slot, _ in slots["en"]} - set(self.values))
-        if absent:
-            raise ParameterError(
-                f"{name}: no value for {', '.join(absent)}"
-                + "".join(did_you_mean(slot, self.values) for slot in absent)
-            )
-        for code in LANGUAGES:
-            self.text(code)  # every slot is tried now, not when somebody reads the report
-
-    def text(self, language: Language | str | None = None) -> str:
-        """The sentence in a language (a code keeps the currency); the current one if None."""
-        return self._fill(language, lambda text: text)
-
-    def markdown(self, language: Language | str | None = None) -> str:
-        """As text, for a template written in Markdown: what stands in a slot stays text."""
-        return self._fill(language, lambda text: re.sub(r"([\\`*_\[\]<>#!|~&])", r"\\\1", text))
-
-    def _fill(self, language: Language | str | None, escape: Callable[[str], str]) -> str:
-        spoken = language if isinstance(language, Language) else current()
-        if isinstance(language, str):
-            spoken = Language(language, spoken.currency)
-        parts = []
-        for literal, slot, word, _ in Formatter().parse(self.templates[spoken.code]):
-            parts.append(literal)
-            if slot is not None:
-                try:
-                    parts.append(escape(spoken.show(self.values[slot], word or "")))
-                except (ParameterError, DataError) as fault:
-                    name = self.key or "statement"
-                    raise type(fault)(f"{name}: {{{slot}:{word}}}: {fault}") from None
-        whole = "".join(parts)
-        # A slot that ends in 美元 or 月 needs no space before the next Chinese word.
-        return _BETWEEN_HAN.sub("", whole) if spoken.code == "zh" else whole
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        # A statement that ends a cell is a paragraph of the report.
-        from relkit.report.blocks import text
-
-        return text(self)._repr_mimebundle_(include, exclude)
-
-
-def _slots(template: str, name: str) -> list[tuple[str, str]]:
-    """The (name, format word) pairs of a template."""
-    try:
-        parts = list(Formatter().parse(template))
-    except ValueError as fault:
-        raise ParameterError(f"{name}: {template!r} is no template: {fault}") from None
-    slots = []
-    for _, slot, word, conversion in parts:
-        if slot is None:
-            continue
-        if not slot.isidentifier() or conversion or not word:
-            raise ParameterError(
-                f"{name}: a slot is a name and a format word such as {{n:count}}, "
-                f"found {{{slot}{':' + word if word else ''}}} in {template!r}"
-            )
-        if word.removesuffix("±") not in FORMATS:
-            raise ParameterError(
-                f"{name}: unknown format word '{word}' in {{{slot}:{word}}}; "
-                f"one of {', '.join(FORMATS)} is required" + did_you_mean(word, FORMATS)
-            )
-        slots.append((slot, word))
-    return slots
-
-
-def statement(en: str, zh: str, **values: Any) -> Statement:
-    """A sentence given in place: ``statement(en="{n:count} orders", zh=…, n=3)``."""
-    return Statement({"en": en, "zh": zh}, values)
-
-
-def say(key: str, /, **values: Any) -> Statement:
-    """A sentence from ``report/texts``, with these values.
-
-    Raises:
-        ParameterError: no text has this key, or a value is missing.
-    """
-    return Statement(texts_for(key), values, key)
-
-
-def term(key: str) -> str:
-    """The word for ``key`` in the current language."""
-    return current().term(key)
-
-
-def texts_for(key: str) -> dict[str, str]:
-    """Both texts of a key; ParameterError, with the nearest key, if there is none."""
-    try:
-        return all_texts()[key]
-    except (KeyError, TypeError):
-        raise ParameterError(
-            f"no text has the key {key!r} in report/texts{did_you_mean(str(key), all_texts())}"
-        ) from None
-
-
-@lru_cache(maxsize=1)
-def all_texts() -> dict[str, dict[str, str]]:
-    """Every text of the package by key; read once.
-
-    Raises:
-        ParameterError: a text lacks a language, or a key stands in two files.
-    """
-    import yaml
-
-    found: dict[str, dict[str, str]] = {}
-    faults = []
-    for path in sorted(TEXTS.glob("*.yaml")):
-        entries = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        for key, entry in entries.items():
-            if key in found:
-                faults.append(f"{path.name}: {key} also stands in another file or twice")
-            elif not isinstance(entry, dict) or sorted(entry) != ["en", "zh"]:
-                faults.append(f"{path.name}: {key} must have exactly en and zh")
-            else:
-                found[key] = {code: str(entry[code]).strip() for code in LANGUAGES}
-    if faults:
-        raise ParameterError("report/texts: the texts are not whole", faults)
-    return found

@@ -30,8 +30,9 @@ from relkit.report.html import (
     page_frame,
     with_fonts,
 )
-from relkit.report.language import say, speaking
+from relkit.report.language import speaking
 from relkit.report.nodes import Details, Gate, Provenance, Saved, Slide, Table, Text, Tile, Tiles
+from relkit.report.statements import say
 from relkit.report.theme import css_variables
 
 _REVEAL = "_static/revealjs/dist"

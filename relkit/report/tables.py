@@ -9,7 +9,8 @@ import pandas as pd
 
 from relkit.intervals import Estimate
 from relkit.report.blocks import Table, Tile, Tiles, table, tile, tiles
-from relkit.report.language import current, say, term
+from relkit.report.language import current
+from relkit.report.statements import say, term
 from relkit.studies.validation import Untested
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from relkit.intervals import Estimate
 from relkit.report import blocks, language, theme
 from relkit.report.document import read_document
-from relkit.report.language import statement
+from relkit.report.statements import statement
 
 RECORD = {
     "report": "cdnow",

@@ -10,7 +10,8 @@ from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate
 from relkit.report import blocks
 from relkit.report.blocks import MIME, describe, figure, from_json, slide, table, tile, tiles
-from relkit.report.language import set_language, statement
+from relkit.report.language import set_language
+from relkit.report.statements import statement
 from relkit.report.theme import new_axes
 
 ALT = statement(en="A line that rises to {top:count}", zh="上升到 {top:count} 的线", top=3)

@@ -5,8 +5,8 @@ import pytest
 from relkit.errors import NotebookError, ParameterError
 from relkit.report import blocks
 from relkit.report.document import Prose, arrange, in_language, read_document
-from relkit.report.language import statement
 from relkit.report.nodes import Slide
+from relkit.report.statements import statement
 from relkit.report.theme import new_axes
 
 

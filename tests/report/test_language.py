@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate
-from relkit.report import language
-from relkit.report.language import Language, say, set_language, statement, term, visible
+from relkit.report import language, vocabulary
+from relkit.report.language import Language, set_language, visible
+from relkit.report.statements import say, statement, term
 
 EN, ZH = Language("en"), Language("zh")
 MINUS = "\u2212"
@@ -122,9 +123,9 @@ def test_texts_by_key(tmp_path, monkeypatch):
         say("page.content")
     (tmp_path / "a.yaml").write_text("one: {en: x, zh: y}\ntwo: {en: x}\n", encoding="utf-8")
     (tmp_path / "b.yaml").write_text("one: {en: x, zh: y}\n", encoding="utf-8")
-    monkeypatch.setattr(language, "TEXTS", tmp_path)
+    monkeypatch.setattr(vocabulary, "TEXTS", tmp_path)
     with pytest.raises(ParameterError) as caught:
-        language.all_texts.__wrapped__()
+        vocabulary.all_texts.__wrapped__()
     assert "two must have exactly en and zh" in str(caught.value)
     assert "one also stands in another file" in str(caught.value)
 

@@ -12,8 +12,9 @@ import pytest
 from relkit.report import blocks
 from relkit.report.document import Document, Prose, read_document
 from relkit.report.html import render_report
-from relkit.report.language import Language, statement
+from relkit.report.language import Language
 from relkit.report.slides import CrowdedSlideWarning, render_deck
+from relkit.report.statements import statement
 from relkit.report.theme import new_axes
 
 HOSTILE = ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "\u202egnirts",
