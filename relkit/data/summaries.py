@@ -12,6 +12,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 
+import numpy as np
 import pandas as pd
 
 from relkit.data.grains import (
@@ -256,10 +257,8 @@ class HoldoutSummary:
     """The data cut in two: what a model may see, and what it has to predict.
 
     Attributes:
-        calibration: `rfm_summary` as of the calibration's end, with
-            `holdout_frequency` (grains with a purchase after it, all of them
-            repeats) and `holdout_spend` (their purchases; refunds not subtracted,
-            as in monetary_value).
+        calibration: `rfm_summary` as of the calibration's end, with what
+            `summary_with_outcome` adds of the time after it.
         births: Unique first purchases of these customers: `age`, in units from the
             first grain of the data to the customer's first, and `customers`.
         tracking: Per whole unit since the start: `period` 1, 2, …, `elapsed`, in
@@ -309,13 +308,10 @@ def holdout_summary(
     length, rows = days_per(unit), rows_until(as_table(transactions), day)
     _check_split(rows, split, day)
     calibration = rfm_summary(rows, split, unit, grain)
-    cells = by_customer_and_grain(rows, grain, anchor=split)
-    cells = cells.filter(cells.purchases > 0)
-    firsts = cells.group_by("customer_id").agg(born=cells.grain_at.min())
-    known = cells.inner_join(firsts.filter(firsts.born < midnight_after(split)), "customer_id")
+    known = _known(rows, split, grain)
     begin = pd.Timestamp(known.born.min().to_pyarrow().as_py()).normalize().to_pydatetime()
     return HoldoutSummary(
-        calibration=_with_holdout(calibration, known, split),
+        calibration=_with_holdout(calibration, known, split, length),
         births=_births(known, begin, length),
         tracking=_tracking(known, begin, day, grain, length),
         calibration_length=(last_grain(grain, split) - begin) / dt.timedelta(days=1) / length,
@@ -323,6 +319,36 @@ def holdout_summary(
         unit=unit,
         start=begin.date(),
     )
+
+
+def summary_with_outcome(
+    transactions: ir.Table | pd.DataFrame,
+    as_of: str | dt.date,
+    until: str | dt.date,
+    unit: str = "week",
+    grain: str = "day",
+) -> pd.DataFrame:
+    """`rfm_summary` as of a day, and what the same customers did until a later one.
+
+    Args:
+        transactions, unit, grain: As for `rfm_summary`; a 'week' ends on `as_of`.
+        as_of: The last day that the summary counts.
+        until: The last day that the outcome counts.
+
+    Returns:
+        As `rfm_summary`, with
+
+        - holdout_frequency: grains with a purchase after `as_of`, all of them repeats;
+        - holdout_spend: their purchases; refunds not subtracted, as in monetary_value;
+        - holdout_recency: first to last purchase by `until`, in `unit`.
+
+    Raises:
+        ParameterError, DataError: as for `rfm_summary`.
+    """
+    day = check_day(as_of, "as_of")
+    rows = rows_until(as_table(transactions), check_day(until, "until"))
+    summary = rfm_summary(rows, day, unit, grain)
+    return _with_holdout(summary, _known(rows, day, grain), day, days_per(unit))
 
 
 def default_calibration_end(transactions: ir.Table | pd.DataFrame, as_of: str | dt.date) -> dt.date:
@@ -362,16 +388,30 @@ def _check_split(rows: ir.Table, split: dt.date, day: dt.date) -> None:
         )
 
 
-def _with_holdout(calibration: pd.DataFrame, known: ir.Table, split: dt.date) -> pd.DataFrame:
+def _known(rows: ir.Table, split: dt.date, grain: str) -> ir.Table:
+    """Cells with a purchase of the customers first seen by `split`, with their birth."""
+    cells = by_customer_and_grain(rows, grain, anchor=split)
+    cells = cells.filter(cells.purchases > 0)
+    firsts = cells.group_by("customer_id").agg(born=cells.grain_at.min())
+    return cells.inner_join(firsts.filter(firsts.born < midnight_after(split)), "customer_id")
+
+
+def _with_holdout(
+    summary: pd.DataFrame, known: ir.Table, split: dt.date, length: float
+) -> pd.DataFrame:
     after = known.filter(known.grain_at >= midnight_after(split))
     bought = after.group_by("customer_id").agg(
-        holdout_frequency=after.count(), holdout_spend=after.bought.sum().cast("float64")
+        holdout_frequency=after.count(),
+        holdout_spend=after.bought.sum().cast("float64"),
+        holdout_recency=days_between(after.grain_at.max(), after.born.min()) / length,
     )
     # Who is not in there did not buy: here a 0 is what was seen, and no missing value.
-    found = bought.to_pandas().set_index("customer_id").reindex(calibration["customer_id"])
-    return calibration.assign(
+    found = bought.to_pandas().set_index("customer_id").reindex(summary["customer_id"])
+    recency = found["holdout_recency"].to_numpy(float)
+    return summary.assign(
         holdout_frequency=found["holdout_frequency"].fillna(0).astype("int64").to_numpy(),
         holdout_spend=found["holdout_spend"].fillna(0.0).astype("float64").to_numpy(),
+        holdout_recency=np.where(np.isnan(recency), summary["recency"], recency),
     )
 
 

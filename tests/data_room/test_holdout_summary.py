@@ -10,7 +10,12 @@ import pandas as pd
 import pytest
 
 from relkit.data.sources import open_source
-from relkit.data.summaries import default_calibration_end, holdout_summary, rfm_summary
+from relkit.data.summaries import (
+    default_calibration_end,
+    holdout_summary,
+    rfm_summary,
+    summary_with_outcome,
+)
 from relkit.errors import DataError, ParameterError
 
 ROOT = Path(__file__).parents[2]
@@ -91,6 +96,8 @@ def test_a_split_counted_by_hand():
     assert split.calibration["customer_id"].tolist() == ["a", "b"]  # late came too late
     assert split.calibration["holdout_frequency"].tolist() == [1, 0]
     assert split.calibration["holdout_spend"].tolist() == [12.0, 0.0]  # two on one day; no refund
+    # a: from the 1st to the 20th; b did not come back, refunds are no purchase.
+    assert split.calibration["holdout_recency"].tolist() == [19 / 7, 0.0]
     assert split.births["age"].tolist() == [0.0, 4 / 7]
     # 1st to 7th, 8th to 14th, 15th to 21st; the 22nd begins a week that is not whole.
     assert split.tracking["period"].tolist() == [1, 2, 3]
@@ -104,11 +111,33 @@ def test_a_split_counted_by_hand():
 def test_the_calibration_is_the_summary_of_its_time(grain):
     split = holdout_summary(TINY, "2025-01-10", "2025-01-22", "day", grain)
     alone = rfm_summary(TINY, "2025-01-10", "day", grain)
-    known = split.calibration.drop(columns=["holdout_frequency", "holdout_spend"])
+    added = ["holdout_frequency", "holdout_spend", "holdout_recency"]
+    known = split.calibration.drop(columns=added)
     pd.testing.assert_frame_equal(known, alone)
     # The oldest customer was there from the first grain on.
     assert split.calibration_length >= alone["T"].max()
     assert split.births["age"].iloc[0] + alone["T"].max() == pytest.approx(split.calibration_length)
+
+
+def test_an_outcome_of_an_earlier_day_by_hand():
+    """Also where nobody bought in the time that follows, which is no holdout to split at."""
+    found = summary_with_outcome(TINY, "2025-01-02", "2025-01-04", "day")
+    assert found["customer_id"].tolist() == ["a"]  # b comes on the 5th
+    assert found[["frequency", "holdout_frequency"]].to_numpy().tolist() == [[0, 1]]
+    assert found[["holdout_spend", "holdout_recency"]].to_numpy().tolist() == [[2.0, 2.0]]
+    silent = summary_with_outcome(TINY, "2025-01-05", "2025-01-08", "day")
+    assert silent["holdout_frequency"].tolist() == [0, 0]
+    assert silent["holdout_recency"].tolist() == silent["recency"].tolist() == [2.0, 0.0]
+
+
+def test_the_outcome_is_that_of_the_split(sample, split):
+    alone = summary_with_outcome(sample, "1997-09-30", "1998-06-30", "week")
+    pd.testing.assert_frame_equal(alone, split.calibration)
+    whole = rfm_summary(sample, "1998-06-30", "week").set_index("customer_id")
+    known = split.calibration.set_index("customer_id")
+    whole = whole.loc[known.index]
+    assert (known["frequency"] + known["holdout_frequency"]).tolist() == whole["frequency"].tolist()
+    assert known["holdout_recency"].to_numpy() == pytest.approx(whole["recency"].to_numpy())
 
 
 def test_a_split_is_frozen(split):
