@@ -13,7 +13,17 @@ from typing import Any, TypeAlias
 
 from relkit.errors import NotebookError
 from relkit.report.language import Language, visible
-from relkit.report.nodes import MIME, Block, Details, Figure, Provenance, Slide, Table, from_json
+from relkit.report.nodes import (
+    MIME,
+    Block,
+    Details,
+    Figure,
+    Gate,
+    Provenance,
+    Slide,
+    Table,
+    from_json,
+)
 from relkit.report.vocabulary import LANGUAGES
 
 _MARKER = re.compile(r"^[ \t]*<!--\s*([A-Za-z]+)\s*-->[ \t]*$", re.M)
@@ -63,6 +73,12 @@ class Document:
     def synthetic(self) -> bool:
         """Whether any of the figures are of simulated customers."""
         return any(isinstance(b, Provenance) and b.synthetic for b in walk(self.parts))
+
+    @property
+    def red_gates(self) -> tuple[Gate, ...]:
+        """What had to hold and does not: said at the top, before any figure."""
+        failed = [b for b in walk(self.parts) if isinstance(b, Gate) and b.passed is False]
+        return tuple({gate.phrase.text: gate for gate in failed}.values())
 
 
 def walk(parts: tuple[Any, ...]) -> Iterator[Any]:

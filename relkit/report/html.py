@@ -114,6 +114,7 @@ def page_frame(document: Document, record: Mapping[str, Any]) -> dict[str, Any]:
         "lead": Markup(markdown().render(document.lead)),
         "meta": " · ".join(piece for piece in meta if piece),
         "synthetic": document.synthetic,
+        "red_gates": document.red_gates,
         "account": account(document, record),
         "licence": LICENCE_NOTE,
         "styles": STYLES_HERE,

@@ -156,6 +156,22 @@ def test_simulated_customers_are_said_to_be(render):
     assert "Synthetic data" in render(fake)
 
 
+def test_a_red_gate_stands_above_every_finding(render):
+    def gate(text, passed):
+        return blocks.gate(statement(en=text, zh=text), passed)
+
+    open_gate = gate("The fit may stand", None)
+    red, green = gate("The total was missed", False), gate("The fit converged", True)
+    told = document(blocks.slide("A finding"), blocks.slide("Gates", red, green, open_gate))
+    words = "".join(Elements(render(told)).text)
+    top = words[: words.index("A finding")]
+    assert "Does not hold: 1 of the conditions" in top
+    assert "The total was missed" in top
+    assert "The fit" not in top
+    held = "".join(Elements(render(document(blocks.slide("A finding", green)))).text)
+    assert "Does not hold" not in held
+
+
 def test_no_slides_no_deck():
     assert render_deck(document(Prose("## Only words"))) is None
 
