@@ -27,6 +27,8 @@ _HOMES = {
     "relkit.value.gamma_gamma": ["GammaGamma", "fit_gamma_gamma"],
     "relkit.value.lifetime_value": ["customer_lifetime_value", "value_change"],
     "relkit.value.holdout": ["assess_holdout"],
+    "relkit.value.purchase_models": ["fit_purchase_model"],
+    "relkit.value.tracking": ["tracking_dispersion"],
     "relkit.value.interop": ["from_lifetimes", "to_lifetimes"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],

@@ -61,7 +61,7 @@ def test_a_test_that_fails_says_that_it_is_about_a_part(monkeypatch):
         raise FitError("Gamma-Gamma: no maximum found", ["look for outlying amounts"])
 
     monkeypatch.setattr(validation, "assess_holdout", fails)
-    # The purchase model holds on this part, so that the report cannot blame it.
+    # Both models hold on this part, so that the report cannot blame them.
     with pytest.raises(FitError) as caught:
         validation.try_holdout(
             transactions(), calibration_end="2024-09-30", as_of="2025-02-16", unit="week"

@@ -1,33 +1,46 @@
 """Does the model predict? Fit on the past, hold it against what came after.
 
 Everything here compares a prediction that never saw the holdout with what really
-happened in it: in total, over time, by past frequency, and in rank order.
+happened in it: in total, over time, by past frequency and by how long a customer has
+been silent, one by one against the intervals, and in rank order beside methods that
+need no model.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from relkit.errors import DataError, FitError
 from relkit.intervals import Estimate
 from relkit.units import days_per
-from relkit.value.bgnbd import BGNBDFit, alive, fit_bgnbd, purchases_if_alive
+from relkit.value.baselines import EarlierWindows, baseline_forecasts
+from relkit.value.forecasts import (
+    Forecast,
+    Outcome,
+    model_forecast,
+    read_outcome,
+    top_share,
+    top_size,
+)
 from relkit.value.futures import draw_futures, prediction
-from relkit.value.gamma_gamma import GammaGammaFit, fit_gamma_gamma, spend_given
-from relkit.value.inputs import FloatArray, read_history, read_horizon, read_spend, sums_by
+from relkit.value.gamma_gamma import GammaGammaFit, fit_gamma_gamma
+from relkit.value.inputs import FloatArray, read_history, read_horizon, read_spend
+from relkit.value.interval_coverage import interval_coverage, places
+from relkit.value.purchase_fit import PurchaseFit
+from relkit.value.purchase_models import fit_purchase_model
+from relkit.value.tracking import TrackingDispersion, expected_tracking, tracking_dispersion
 
 # The published table ends in 7+; beyond it single customers decide.
 LAST_FREQUENCY = 7
+# Bands of silence with about as many customers each.
+BANDS = 8
 DRAWS = 400
 LEVEL = 0.95
-TOP_SHARE = 0.10
-# Births in continuous time are grouped to so many ages; around the mean age of a
-# group the expectation is straight, so that nothing is lost.
-MOST_AGES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +52,17 @@ class TopDecile:
         past_spend: Ranked by spend so far: the baseline to beat.
         oracle: Ranked by the outcome itself: nothing can catch more.
         customers: How many customers that tenth is.
+        last_period: Ranked by the spend of the last stretch as long as the holdout.
+        boosting: Ranked by boosted trees; both None where they have no answer, see
+            ``HoldoutValidation.against_baselines`` for why.
     """
 
     model: float
     past_spend: float
     oracle: float
     customers: int
+    last_period: float | None = None
+    boosting: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,26 +77,39 @@ class HoldoutValidation:
             the real total.
         by_frequency: By repeats in the calibration: frequency ('0' to '6', '7+'),
             customers, actual and expected mean purchases in the holdout.
+        by_recency: By time since the last purchase when the calibration ended:
+            since_last ('0–4', …, '36+', in ``unit``, the upper end not included),
+            customers, actual and expected mean purchases in the holdout.
         tracking: By whole period: period, elapsed, actual, expected,
             actual_cumulative, expected_cumulative, in_holdout.
+        tracking_dispersion: Whether that swings by more than chance.
+        interval_coverage: Of the prediction intervals of single customers: level
+            (.50, .80, .95), customers, covered (share whose purchases lay inside).
         spend_actual: What the customers spent in the holdout.
         spend_expected: What the models expect of it, with the prediction interval;
             None where the spend model has no answer.
         top_decile: Rank quality beside past spend and the best possible.
+        against_baselines: The model and each baseline: name, kind, status,
+            purchases_expected, purchases_error, spend_expected, spend_error (shares
+            of the actual), top_decile_share; missing where there is no answer.
         calibration_length: Length of the calibration, in ``unit``.
         holdout_length: Length of the holdout, in ``unit``.
         unit: Unit of time.
     """
 
-    fit: BGNBDFit
+    fit: PurchaseFit[Any]
     spend_fit: GammaGammaFit
     actual: int
     expected: Estimate
     by_frequency: pd.DataFrame
+    by_recency: pd.DataFrame
     tracking: pd.DataFrame
+    tracking_dispersion: TrackingDispersion
+    interval_coverage: pd.DataFrame
     spend_actual: float
     spend_expected: Estimate | None
     top_decile: TopDecile
+    against_baselines: pd.DataFrame
     calibration_length: float
     holdout_length: float
     unit: str
@@ -115,6 +146,8 @@ def assess_holdout(
     calibration_length: float,
     holdout_length: float,
     unit: str,
+    model: str = "bg_nbd",
+    windows: EarlierWindows | None = None,
     seed: int = 0,
 ) -> HoldoutValidation:
     """Fit on the calibration and compare with the holdout.
@@ -132,12 +165,17 @@ def assess_holdout(
             calibration; age + T of every customer.
         holdout_length: Units from there to the end of the holdout.
         unit: Unit of all times.
-        seed: Seed of the simulated futures behind the prediction intervals.
+        model: Purchase model, by its name in ``PURCHASE_MODELS``.
+        windows: Earlier cuts inside the calibration, for the baselines that need
+            them; without, these have a status and no answer.
+        seed: Seed of the simulated futures behind the prediction intervals, and of
+            the boosted trees.
 
     Raises:
         DataError: columns are missing, births are not those of calibration, nobody
-            bought in the holdout, or values that cannot be a history.
-        ParameterError: a length or the unit is out of range, or units differ.
+            bought or spent in the holdout, or values that cannot be a history.
+        ParameterError: a length or the unit is out of range, units differ, or there
+            is no such model.
         FitError: the calibration does not support the purchase model.
 
     Source: Fader, Hardie & Lee (2005), section 4: tracking plot and conditional
@@ -146,169 +184,151 @@ def assess_holdout(
     read_horizon(calibration_length, "calibration_length")
     ahead = read_horizon(holdout_length, "holdout_length")
     days_per(unit)
-    outcome, spend_actual = _outcomes(calibration)
-    fit = fit_bgnbd(calibration, unit=unit)
+    outcome = read_outcome(calibration)
+    fit = fit_purchase_model(calibration, model=model, unit=unit)
+    fit.model  # noqa: B018 - says why where there are no parameters, before any work
     spend_fit = fit_gamma_gamma(calibration)
-    history, money = (
-        read_history(calibration, None, None, None),
-        read_spend(calibration, None, None),
-    )
+    history = read_history(calibration, None, None, None)
+    money = read_spend(calibration, None, None)
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
-    chance = alive(fit.params, x, t_x, T)
-    expected = chance * purchases_if_alive(fit.params, x, T, np.array([ahead]))[:, 0]
-    each = _spend_or_none(spend_fit, x, mean)
-    futures = draw_futures(
-        fit,
-        None if each is None else spend_fit,
-        (x, t_x, T, mean),
-        horizon=ahead,
-        discount=0.0,
-        draws=DRAWS,
+    forecast = model_forecast(fit, spend_fit, history, money, ahead)
+    assert forecast.purchases is not None
+    baselines = baseline_forecasts(
+        calibration,
+        windows,
+        calibration_length=calibration_length,
+        holdout_length=ahead,
         seed=seed,
     )
-    value = expected if each is None else expected * each
+    purchases, spend = _totals(fit, spend_fit, forecast, (x, t_x, T, mean), ahead, seed)
+    found = places(fit, history, outcome.purchases, horizon=ahead, seed=seed)
+    tracked = expected_tracking(
+        fit,
+        births,
+        tracking,
+        calibration_length=calibration_length,
+        customers=len(x),
+        mean_T=float(T.mean()),
+    )
     past = calibration["total_spend"].to_numpy(float) if "total_spend" in calibration else x * mean
-    n = len(x)
     return HoldoutValidation(
         fit=fit,
         spend_fit=spend_fit,
-        actual=round(math.fsum(outcome)),
-        expected=prediction(futures.purchases, math.fsum(expected), n, LEVEL),
-        by_frequency=_by_frequency(x, outcome, expected),
-        tracking=_tracking(fit, births, tracking, n, calibration_length, T),
-        spend_actual=math.fsum(spend_actual),
-        spend_expected=None
-        if each is None
-        else prediction(futures.spend, math.fsum(value), n, LEVEL),
-        top_decile=_top_decile(value, past, spend_actual),
+        actual=round(math.fsum(outcome.purchases)),
+        expected=purchases,
+        by_frequency=_by_frequency(x, outcome.purchases, forecast.purchases),
+        by_recency=_by_recency(T - t_x, outcome.purchases, forecast.purchases),
+        tracking=tracked,
+        tracking_dispersion=tracking_dispersion(tracked),
+        interval_coverage=interval_coverage(found),
+        spend_actual=math.fsum(outcome.spend),
+        spend_expected=spend,
+        top_decile=_top_decile(forecast, baselines, past, outcome),
+        against_baselines=totals_and_ranks((forecast, *baselines), outcome),
         calibration_length=float(calibration_length),
         holdout_length=ahead,
         unit=unit,
     )
 
 
-def _outcomes(calibration: pd.DataFrame) -> tuple[FloatArray, FloatArray]:
-    """What happened in the holdout: purchases and spend of each customer."""
-    _need(calibration, "calibration", "holdout_frequency", "holdout_spend")
-    outcome = calibration["holdout_frequency"].to_numpy(float)
-    spend = calibration["holdout_spend"].to_numpy(float)
-    faults = [
-        f"{name} is empty or infinite in {int((~np.isfinite(values)).sum()):,} rows"
-        for name, values in (("holdout_frequency", outcome), ("holdout_spend", spend))
-        if not np.isfinite(values).all()
-    ]
-    if (outcome < 0).any():
-        faults.append(f"holdout_frequency is negative in {int((outcome < 0).sum()):,} rows")
-    if faults:
-        raise DataError("calibration: what happened in the holdout is not known", faults)
-    if not outcome.sum() > 0:
-        raise DataError(
-            f"none of the {len(outcome):,} customers bought in the holdout, so there is nothing "
-            "to hold a prediction against; choose an earlier calibration_end"
-        )
-    return outcome, spend
+def totals_and_ranks(forecasts: tuple[Forecast, ...], outcome: Outcome) -> pd.DataFrame:
+    """Errors of the totals and rank quality, one row a method.
+
+    Returns:
+        name, kind, status, purchases_expected, purchases_error, spend_expected,
+        spend_error, top_decile_share; missing where a method has no answer.
+    """
+    rows = []
+    for one in forecasts:
+        row: dict[str, object] = {"name": one.name, "kind": one.kind, "status": one.status}
+        for what, said, made in (
+            ("purchases", one.purchases, outcome.purchases),
+            ("spend", one.spend, outcome.spend),
+        ):
+            total = math.nan if said is None else math.fsum(said)
+            row[f"{what}_expected"] = total
+            row[f"{what}_error"] = total / math.fsum(made) - 1
+        score = ranking(one)
+        row["top_decile_share"] = math.nan if score is None else top_share(score, outcome.spend)
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def _need(frame: pd.DataFrame, name: str, *columns: str) -> None:
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise DataError(
-            f"{name}: column {', '.join(missing)} is missing; {', '.join(columns)} are required"
-        )
+def ranking(forecast: Forecast) -> FloatArray | None:
+    """What a method ranks customers by: spend, else purchases; None without an answer."""
+    return forecast.purchases if forecast.spend is None else forecast.spend
 
 
-def _spend_or_none(fit: GammaGammaFit, x: FloatArray, mean: FloatArray) -> FloatArray | None:
-    """Expected spend of each customer, or None where the model has no answer."""
-    try:
-        return spend_given(fit.params, x, mean)
-    except FitError:
-        return None
+def _totals(
+    fit: PurchaseFit[Any],
+    spend_fit: GammaGammaFit,
+    forecast: Forecast,
+    histories: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
+    ahead: float,
+    seed: int,
+) -> tuple[Estimate, Estimate | None]:
+    """Totals of purchases and spend with their prediction intervals."""
+    futures = draw_futures(
+        fit,
+        None if forecast.spend is None else spend_fit,
+        histories,
+        horizon=ahead,
+        discount=0.0,
+        draws=DRAWS,
+        seed=seed,
+    )
+    n = len(histories[0])
+    assert forecast.purchases is not None
+    purchases = prediction(futures.purchases, math.fsum(forecast.purchases), n, LEVEL)
+    if forecast.spend is None:
+        return purchases, None
+    return purchases, prediction(futures.spend, math.fsum(forecast.spend), n, LEVEL)
 
 
 def _by_frequency(x: FloatArray, outcome: FloatArray, expected: FloatArray) -> pd.DataFrame:
     """Actual and expected means by past frequency; the last group is open."""
     group = np.minimum(x, LAST_FREQUENCY).astype(int)
-    frame = pd.DataFrame({"group": group, "actual": outcome, "expected": expected})
-    means = frame.groupby("group").agg(
-        customers=("actual", "size"), actual=("actual", "mean"), expected=("expected", "mean")
-    )
+    means = _means(group, outcome, expected)
     labels = [f"{LAST_FREQUENCY}+" if i == LAST_FREQUENCY else str(i) for i in means.index]
     means.insert(0, "frequency", labels)
     return means.reset_index(drop=True)
 
 
-def _tracking(
-    fit: BGNBDFit,
-    births: pd.DataFrame,
-    tracking: pd.DataFrame,
-    n: int,
-    calibration_length: float,
-    T: FloatArray,
-) -> pd.DataFrame:
-    """Actual and expected repeat purchases by period, and both added up.
+def _by_recency(silent: FloatArray, outcome: FloatArray, expected: FloatArray) -> pd.DataFrame:
+    """Actual and expected means by time since the last purchase; the last group is open."""
+    cuts = np.quantile(silent, np.arange(1, BANDS) / BANDS)
+    # Two digits are enough to read; bands that would then be the same are one.
+    edges = np.unique([0.0, *(float(f"{cut:.2g}") for cut in cuts)])
+    edges = edges[np.append(True, edges[1:] <= silent.max())]
+    means = _means(np.searchsorted(edges, silent, side="right") - 1, outcome, expected)
+    names = [f"{low:g}–{high:g}" for low, high in pairwise(edges)]
+    labels = [*names, f"{edges[-1]:g}+"]
+    means.insert(0, "since_last", [labels[i] for i in means.index])
+    return means.reset_index(drop=True)
 
-    A customer of age g has made E[X(elapsed - g)] repeat purchases by then; the sum
-    over births needs no history, so it is right in the calibration as well.
-    """
-    _need(births, "births", "age", "customers")
-    _need(tracking, "tracking", "period", "elapsed", "actual")
-    age, born = births["age"].to_numpy(float), births["customers"].to_numpy(float)
-    mean_age = float(born @ age) / max(float(born.sum()), 1.0)
-    if round(float(born.sum())) != n or abs(mean_age + T.mean() - calibration_length) > 1:
-        raise DataError(
-            f"births: {born.sum():,.0f} customers of mean age {mean_age:.2f}; calibration has "
-            f"{n:,} of mean T {T.mean():.2f}, and age + T must be {calibration_length:.2f}"
-        )
-    age, born = _grouped(age, born)
-    elapsed = tracking["elapsed"].to_numpy(float)
-    observed = np.maximum(elapsed[:, None] - age[None, :], 0.0)
-    new = np.zeros(1)
-    each = purchases_if_alive(fit.params, new, new, observed.ravel())[0]
-    cumulative = each.reshape(observed.shape) @ born
-    actual = tracking["actual"].to_numpy(float)
-    return pd.DataFrame(
-        {
-            "period": tracking["period"].to_numpy(),
-            "elapsed": elapsed,
-            "actual": actual,
-            "expected": np.diff(cumulative, prepend=0.0),
-            "actual_cumulative": np.cumsum(actual),
-            "expected_cumulative": cumulative,
-            "in_holdout": elapsed > calibration_length + 1e-9,
-        }
+
+def _means(group: Any, outcome: FloatArray, expected: FloatArray) -> pd.DataFrame:
+    frame = pd.DataFrame({"group": group, "actual": outcome, "expected": expected})
+    return frame.groupby("group").agg(
+        customers=("actual", "size"), actual=("actual", "mean"), expected=("expected", "mean")
     )
 
 
-def _grouped(age: FloatArray, born: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Ages by narrow groups, each at its mean, where there are too many."""
-    if len(age) <= MOST_AGES:
-        return age, born
-    low, width = age.min(), (age.max() - age.min()) / MOST_AGES
-    group = np.minimum((age - low) / width, MOST_AGES - 1).astype(np.intp)
-    customers = sums_by(group, born, MOST_AGES)
-    sums = sums_by(group, born * age, MOST_AGES)
-    kept = customers > 0
-    return sums[kept] / customers[kept], customers[kept]
-
-
-def _top_decile(value: FloatArray, past: FloatArray, outcome: FloatArray) -> TopDecile:
+def _top_decile(
+    model: Forecast, baselines: tuple[Forecast, ...], past: FloatArray, outcome: Outcome
+) -> TopDecile:
     """Share of the outcome that each ranking catches in its top tenth."""
-    customers = max(1, round(TOP_SHARE * len(value)))
-    total = outcome.sum()
-    if total <= 0:
-        raise DataError(
-            f"the holdout's spend sums to {total:g}, so no share of it can be caught; "
-            "choose an earlier calibration_end, or a source with amounts"
-        )
-    model, baseline, oracle = (
-        float(_caught(score, outcome, customers) / total) for score in (value, past, outcome)
+    shares: dict[str, float | None] = {}
+    for one in (model, *baselines):
+        score = ranking(one)
+        shares[one.name] = None if score is None else top_share(score, outcome.spend)
+    caught = shares[model.name]
+    assert caught is not None
+    return TopDecile(
+        model=caught,
+        past_spend=top_share(past, outcome.spend),
+        oracle=top_share(outcome.spend, outcome.spend),
+        customers=top_size(len(past)),
+        last_period=shares["last_period"],
+        boosting=shares["gradient_boosting"],
     )
-    return TopDecile(model, baseline, oracle, customers)
-
-
-def _caught(score: FloatArray, outcome: FloatArray, customers: int) -> float:
-    """Outcome of the best by score; equals at the edge share what is left of it."""
-    edge = np.sort(score)[-customers]
-    above, level = score > edge, score == edge
-    room = (customers - above.sum()) / level.sum()
-    return float(outcome[above].sum() + room * outcome[level].sum())
