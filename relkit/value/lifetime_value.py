@@ -18,8 +18,14 @@ from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
 from relkit.units import check_annual_discount_rate, days_per
 from relkit.value.concentration import Concentration
+from relkit.value.customer_intervals import (
+    check_end,
+    customer_intervals,
+    customer_predictions,
+    purchases_column,
+)
 from relkit.value.discounting import PurchaseFlow, continuous_rate
-from relkit.value.futures import draw_futures, prediction
+from relkit.value.futures import Futures, draw_futures, prediction
 from relkit.value.gamma_gamma import GammaGamma, GammaGammaFit, spend_given
 from relkit.value.inputs import (
     FloatArray,
@@ -29,6 +35,10 @@ from relkit.value.inputs import (
 )
 from relkit.value.purchase_fit import PurchaseFit
 from relkit.value.purchase_model import PurchaseModel
+from relkit.value.value_change import ValueChange, value_change
+
+# The change between two days is asked for here too.
+__all__ = ["LifetimeValue", "ValueChange", "customer_lifetime_value", "value_change"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +48,7 @@ class LifetimeValue:
     Attributes:
         purchases: The purchase model.
         spend: The spend model.
-        horizon: How far ahead, in ``unit``.
+        horizon: How far ahead, in ``unit``; ``math.inf`` for the residual value.
         unit: Unit of the horizon and of the summary's times.
         annual_discount_rate: Share a year.
         margin: Share of spend that counts as value.
@@ -66,7 +76,9 @@ class LifetimeValue:
         customer_id, probability_alive, expected_purchases (in the horizon, not
         discounted), expected_spend (per purchase), clv (discounted), value_at_risk:
         what the customer would be worth for sure still active, times the probability
-        of having left; exactly 0 where probability_alive is 1.
+        of having left; exactly 0 where probability_alive is 1. Without end the
+        plain number of purchases may have no bound; discounted_purchases stands in
+        its place.
         """
         return self._frame.copy()
 
@@ -80,6 +92,11 @@ class LifetimeValue:
         """
         return self._sum_of(np.ones(self.n, dtype=bool))
 
+    @property
+    def discount(self) -> float:
+        """Continuous discount rate per ``unit``."""
+        return continuous_rate(self.annual_discount_rate, self.unit)
+
     def predicted_total(self, draws: int = 400, seed: int = 0, level: float = 0.95) -> Estimate:
         """What the customers will really be worth: a prediction interval.
 
@@ -92,19 +109,80 @@ class LifetimeValue:
             level: Nominal coverage.
 
         Raises:
-            ParameterError: fewer than 2 draws, or a level outside (0, 1).
+            ParameterError: fewer than 2 draws, a level outside (0, 1), or a horizon
+                without end, which no simulation reaches.
         """
         normal_quantile(level)
-        futures = draw_futures(
-            self.purchases,
-            self.spend,
-            self._histories,
-            horizon=self.horizon,
-            discount=continuous_rate(self.annual_discount_rate, self.unit),
-            draws=draws,
-            seed=seed,
-        )
+        futures = self._futures(draws, seed)
         return prediction(self.margin * futures.spend, self.total.value, self.n, level)
+
+    def predicted_purchases(self, draws: int = 400, seed: int = 0, level: float = 0.95) -> Estimate:
+        """What the customers will really buy in the horizon: a prediction interval.
+
+        The futures are those of ``predicted_total``, purchases counted, not discounted.
+
+        Args:
+            draws: Simulated futures.
+            seed: Seed of the random generator.
+            level: Nominal coverage.
+
+        Raises:
+            ParameterError: as for ``predicted_total``.
+        """
+        normal_quantile(level)
+        futures = self._futures(draws, seed)
+        expected = math.fsum(self._frame["expected_purchases"])
+        return prediction(futures.purchases, expected, self.n, level)
+
+    def customer_intervals(self, level: float = 0.95) -> pd.DataFrame:
+        """Expected purchases and value of every customer, each with its interval.
+
+        Confidence intervals of the expectation: they know how well the parameters
+        are known (delta method, in the logarithm), not what chance will do. What a
+        customer will really buy lies far more widely: ``customer_predictions``. With
+        known parameters they have no width.
+
+        Args:
+            level: Nominal coverage.
+
+        Returns:
+            One row a customer, in the order of the summary: customer_id,
+            expected_purchases (not discounted), purchases_low, purchases_high, clv,
+            clv_low, clv_high. Without end discounted_purchases stands in the place
+            of expected_purchases.
+
+        Raises:
+            ParameterError: a level outside (0, 1).
+        """
+        return customer_intervals(self, level)
+
+    def customer_predictions(
+        self, customer_ids: Any, level: float = 0.95, draws: int = 1000, seed: int = 0
+    ) -> pd.DataFrame:
+        """What chosen customers will really buy and be worth, with prediction intervals.
+
+        Quantiles of simulated futures: parameters, whether the customer is still
+        there, purchases and amounts are all drawn. Purchases are whole numbers and
+        most customers may buy nothing, so the intervals hold at least what they
+        promise.
+
+        Args:
+            customer_ids: Whom to predict, each once; one id or several.
+            level: Nominal coverage.
+            draws: Simulated futures.
+            seed: Seed of the random generator.
+
+        Returns:
+            One row a customer, in the order asked for: customer_id,
+            expected_purchases, purchases_low, purchases_high (whole numbers), clv,
+            clv_low, clv_high, buys (chance of at least one purchase).
+
+        Raises:
+            ParameterError: fewer than 2 draws, a level outside (0, 1), or a horizon
+                without end.
+            DataError: customers that are not in the summary, nobody, or one twice.
+        """
+        return customer_predictions(self, customer_ids, level, draws, seed)
 
     def total_by(self, labels: Any) -> pd.DataFrame:
         """Totals by group, most valuable first; they sum to the total.
@@ -155,6 +233,18 @@ class LifetimeValue:
         cumulative = np.concatenate([[0.0], np.cumsum(held)])
         return Concentration(np.linspace(0, 1, self.n + 1), cumulative / cumulative[-1])
 
+    def _futures(self, draws: int, seed: int) -> Futures:
+        """Simulated totals of everybody."""
+        return draw_futures(
+            self.purchases,
+            self.spend,
+            self._histories,
+            horizon=check_end(self.horizon),
+            discount=self.discount,
+            draws=draws,
+            seed=seed,
+        )
+
     def _sum_of(self, members: np.ndarray, level: float = 0.95) -> Estimate:
         """Sum over some customers with its interval."""
         value = math.fsum(self._frame["clv"].to_numpy()[members])
@@ -180,22 +270,25 @@ def customer_lifetime_value(
         purchases: Fitted or known purchase model: BG/NBD, MBG/NBD or Pareto/NBD.
         spend: Fitted or known spend model.
         summary: Frame with customer_id, frequency, recency, T and monetary_value.
-        horizon: How far ahead, in the unit of the purchase model.
+        horizon: How far ahead, in the unit of the purchase model; ``math.inf`` for
+            all that is still to come, the residual value.
         annual_discount_rate: Share a year, 0.10 for 10 %; compounds yearly.
         unit: Unit of times, where neither the model nor the summary says it.
         margin: Share of spend that counts as value, in (0, 1].
 
     Raises:
         ParameterError: the unit is unknown or units differ; horizon, rate or
-            margin out of range.
+            margin out of range; no end and no discount rate.
         DataError: no customers, values that cannot be a history, a customer twice.
         FitError: a model that has no answer for these data.
 
     Source: Fader, Hardie & Lee (2005), "RFM and CLV: using iso-value curves for
         customer base analysis", Journal of Marketing Research 42, with the
-        purchase model for the flow of purchases and discounting at the time of each.
+        purchase model for the flow of purchases and discounting at the time of each;
+        without end it is their discounted expected residual transactions times spend.
     """
-    length, rate = read_horizon(horizon), check_annual_discount_rate(annual_discount_rate)
+    rate = check_annual_discount_rate(annual_discount_rate)
+    length = _read_length(horizon, rate)
     if not isinstance(margin, (int, float)) or not 0 < margin <= 1:
         raise ParameterError(f"margin={margin} must be in (0, 1]; give 30 % as 0.30")
     agreed = _time_unit(purchases.unit, summary, unit)
@@ -204,16 +297,18 @@ def customer_lifetime_value(
     if not len(history.T):
         raise DataError("the summary has no customers, so there is no value to be said")
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
-    flow = PurchaseFlow(x, t_x, T, length, continuous_rate(rate, agreed))
+    histories = x, t_x, T, mean
     model = purchases.model
-    chance, discounted = flow.alive(model), flow.discounted(model)
+    flow = PurchaseFlow.of(model, histories, length, continuous_rate(rate, agreed))
+    chance = flow.alive(model)
+    plain, discounted = flow.while_active(model)
     each = margin * spend_given(spend.params, x, mean)
     value_if_active = discounted * each
     frame = pd.DataFrame(
         {
             "customer_id": _customer_ids(summary),
             "probability_alive": chance,
-            "expected_purchases": chance * flow.purchases(model),
+            purchases_column(length): chance * plain,
             "expected_spend": each / margin,
             "clv": chance * value_if_active,
             "value_at_risk": (1 - chance) * value_if_active,
@@ -221,10 +316,9 @@ def customer_lifetime_value(
     )
     covariance = np.zeros((7, 7))
     covariance[:4, :4], covariance[4:, 4:] = purchases.log_covariance, spend.log_covariance
-    slopes = [
-        flow.slopes(model, np.diag(covariance)[:4]) * each[:, None],
-        _spend_slopes(spend, x, mean) * (margin * chance * discounted)[:, None],
-    ]
+    gradient = np.empty((len(x), 7))
+    gradient[:, :4] = flow.slopes(model, np.diag(covariance)[:4]) * each[:, None]
+    gradient[:, 4:] = _spend_slopes(spend, x, mean) * (margin * chance * discounted)[:, None]
     return LifetimeValue(
         purchases=purchases,
         spend=spend,
@@ -233,10 +327,22 @@ def customer_lifetime_value(
         annual_discount_rate=rate,
         margin=float(margin),
         _frame=frame,
-        _histories=(x, t_x, T, mean),
-        _gradient=np.hstack(slopes),
+        _histories=histories,
+        _gradient=gradient,
         _covariance=covariance,
     )
+
+
+def _read_length(horizon: Any, rate: float) -> float:
+    """The horizon as a float, infinity where the discount rate bounds the value."""
+    if not (isinstance(horizon, (int, float, np.floating)) and math.isinf(horizon) and horizon > 0):
+        return read_horizon(horizon)
+    if rate == 0:
+        raise ParameterError(
+            "horizon=inf with annual_discount_rate=0: value without end and without discount has "
+            "no bound; give an annual_discount_rate above 0, such as 0.10, or a finite horizon"
+        )
+    return math.inf
 
 
 def _time_unit(of_model: str | None, summary: pd.DataFrame, given: str | None) -> str:
@@ -284,114 +390,3 @@ def _spend_slopes(spend: GammaGamma | GammaGammaFit, x: FloatArray, mean: FloatA
     expected = spend_given(spend.params, x, mean)
     shape = p * x + q - 1
     return np.column_stack([expected * (q - 1) / shape, -expected * q / shape, p * v / shape])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ValueChange:
-    """The same customers' base valued on two days by the same models.
-
-    Attributes:
-        before: Value on the earlier day.
-        now: Value on the later day.
-        change: now minus before. Both share the parameters, so their uncertainty
-            largely cancels: this is the interval of a paired difference.
-        change_share: The change as a share of the earlier value.
-    """
-
-    before: LifetimeValue
-    now: LifetimeValue
-    change: Estimate
-    change_share: float
-    _parts: pd.DataFrame
-
-    @property
-    def horizon(self) -> float:
-        """How far ahead both days look, in ``unit``."""
-        return self.now.horizon
-
-    @property
-    def unit(self) -> str:
-        """Unit of the horizon."""
-        return self.now.unit
-
-    @property
-    def verdict(self) -> str:
-        """'gaining', 'losing', or 'unclear' where the interval holds 0."""
-        if not self.change.sign_is_clear:
-            return "unclear"
-        return "gaining" if self.change.value > 0 else "losing"
-
-    def to_frame(self) -> pd.DataFrame:
-        """part ('new', 'grew', 'shrank'), customers, amount.
-
-        New customers were first seen after the earlier day; of the others 'shrank'
-        are those worth less than before, 'grew' the rest. Customers sum to those
-        of the later day, amounts to the change.
-        """
-        return self._parts.copy()
-
-
-def value_change(before: LifetimeValue, now: LifetimeValue) -> ValueChange:
-    """How the value of a customer base changed between two days, and through whom.
-
-    Args:
-        before: Values on the earlier day.
-        now: Values on the later day, by the same models.
-
-    Raises:
-        ParameterError: the two were not made alike (models, horizon, unit, rate,
-            margin), so that their difference would be one of methods.
-        DataError: customers of the earlier day are missing on the later one, or
-            the earlier value is 0.
-    """
-    _check_alike(before, now)
-    earlier = pd.Series(before._frame["clv"].to_numpy(), index=before._frame["customer_id"])
-    later = pd.Series(now._frame["clv"].to_numpy(), index=now._frame["customer_id"])
-    lost = earlier.index.difference(later.index)
-    if len(lost):
-        raise DataError(
-            f"{len(lost):,} customers of the earlier day are missing on the later one (first: "
-            f"{lost[0]}); both summaries must come from one source, the earlier day first"
-        )
-    there = later.index.isin(earlier.index)
-    difference = later[there] - earlier.reindex(later.index[there])
-    new, fell = later[~there], difference < 0
-    amounts = [math.fsum(new), math.fsum(difference[~fell]), math.fsum(difference[fell])]
-    parts = pd.DataFrame(
-        {
-            "part": ["new", "grew", "shrank"],
-            "customers": [len(new), int((~fell).sum()), int(fell.sum())],
-            "amount": amounts,
-        }
-    )
-    was = before.total.value
-    if was <= 0:
-        raise DataError("the earlier value is 0, so no share of it can be said; take a later day")
-    slope = now._gradient.sum(axis=0) - before._gradient.sum(axis=0)
-    half = normal_quantile(0.95) * math.sqrt(max(float(slope @ now._covariance @ slope), 0.0))
-    value = math.fsum(amounts)
-    return ValueChange(
-        before=before,
-        now=now,
-        change=Estimate(value, value - half, value + half, now.n),
-        change_share=value / was,
-        _parts=parts,
-    )
-
-
-def _check_alike(before: LifetimeValue, now: LifetimeValue) -> None:
-    faults = [
-        f"{name}: {getattr(before, name)} before, {getattr(now, name)} now"
-        for name in ("horizon", "unit", "annual_discount_rate", "margin")
-        if getattr(before, name) != getattr(now, name)
-    ]
-    for name in ("purchases", "spend"):
-        one, other = getattr(before, name), getattr(now, name)
-        if (
-            type(one.model) is not type(other.model)
-            or one.params != other.params
-            or not np.array_equal(one.log_covariance, other.log_covariance)
-        ):
-            faults.append(f"the {name} models differ: fit once and use the fit for both days")
-    if faults:
-        raise ParameterError("the two values were not made alike and cannot be compared", faults)
