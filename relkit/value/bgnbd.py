@@ -20,6 +20,7 @@ from scipy.special import expit
 
 from relkit.value.bgnbd_likelihood import BGNBDParams, Likelihood, left_log_odds
 from relkit.value.inputs import FloatArray, PurchaseHistory, agreed_unit, read_history
+from relkit.value.purchase_distribution import counts_with_chances
 from relkit.value.purchase_draws import draw_purchases
 from relkit.value.purchase_fit import (
     AT_ONCE_OR_NEVER,
@@ -104,9 +105,10 @@ class BGNBD(PurchaseModel[BGNBDParams]):
         """The four parameters by name."""
         return BGNBDParams(self.r, self.alpha, self.a, self.b)
 
-    def alive(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
-        """P(alive) of checked arrays, shape (n,)."""
-        return alive(self.params, x, t_x, T)
+    def left_log_odds(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Log odds of having left at T, of checked arrays, shape (n,)."""
+        odds: FloatArray = left_log_odds(self.params, x, t_x, T)
+        return odds
 
     def purchases_if_alive(self, x: FloatArray, T: FloatArray, horizons: FloatArray) -> FloatArray:
         """Expected purchases given active at T; x, T (n,), horizons (m,) -> (n, m)."""
@@ -116,6 +118,13 @@ class BGNBD(PurchaseModel[BGNBDParams]):
         """Expected repeat purchases of a new customer by these times, (m,) -> (m,)."""
         new = np.zeros(1)
         return purchases_if_alive(self.params, new, new, lengths)[0]
+
+    def counts_if_alive(
+        self, x: FloatArray, T: FloatArray, horizon: FloatArray, most: int
+    ) -> FloatArray:
+        """Chances of 0 … most purchases given active at T; each (n,) -> (n, most + 1)."""
+        ratio = horizon / (self.alpha + T)
+        return counts_with_chances(self.r + x, ratio, self.a, self.b + x, most)
 
     @property
     def time_scale(self) -> float:

@@ -31,8 +31,8 @@ class GammaGammaParams(NamedTuple):
     v: float
 
 
-def log_beta(one: FloatArray, other: float) -> FloatArray:
-    """Logarithm of the beta function, exact for large arguments too; shape of one.
+def log_beta(one: FloatArray, other: float | FloatArray) -> FloatArray:
+    """Logarithm of the beta function, exact for large arguments too; shapes broadcast.
 
     The difference of two log gammas of 1e6 keeps nine digits after the point, which
     a sum over many customers turns into noise. Stirling's series subtracted term

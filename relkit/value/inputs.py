@@ -157,6 +157,21 @@ def read_spend(
     return SpendHistory(x, spend, columns.values["weights"], columns.is_scalar)
 
 
+def read_most(most: Any, name: str = "most") -> int:
+    """A number of purchases to count up to, as a whole number.
+
+    Raises:
+        ParameterError: no whole number, negative, or more than any customer makes.
+    """
+    whole = isinstance(most, (int, np.integer)) and not isinstance(most, bool)
+    if not whole or not 0 <= most <= MOST_PURCHASES:
+        raise ParameterError(
+            f"{name}={most!r} must be a whole number from 0 to {MOST_PURCHASES:,}: the largest "
+            "number of purchases whose chance is wanted"
+        )
+    return int(most)
+
+
 def read_horizon(horizon: Any, name: str = "horizon") -> float:
     """A positive, finite horizon as a float; numpy's numbers are welcome.
 

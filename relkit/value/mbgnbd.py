@@ -20,10 +20,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from relkit.value.bgnbd_likelihood import BGNBDParams, Likelihood, left_log_odds
 from relkit.value.inputs import FloatArray, PurchaseHistory, agreed_unit, read_history
+from relkit.value.purchase_distribution import counts_with_chances
 from relkit.value.purchase_draws import draw_purchases
 from relkit.value.purchase_fit import PurchaseFit, fit_purchases
 from relkit.value.purchase_integral import purchases_while_active
@@ -67,10 +67,10 @@ class MBGNBD(PurchaseModel[BGNBDParams]):
         """The four parameters by name."""
         return BGNBDParams(self.r, self.alpha, self.a, self.b)
 
-    def alive(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
-        """P(alive) of checked arrays, shape (n,)."""
-        chance: FloatArray = expit(-left_log_odds(self.params, x, t_x, T, first_chances=1))
-        return chance
+    def left_log_odds(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Log odds of having left at T, of checked arrays, shape (n,)."""
+        odds: FloatArray = left_log_odds(self.params, x, t_x, T, first_chances=1)
+        return odds
 
     def purchases_if_alive(self, x: FloatArray, T: FloatArray, horizons: FloatArray) -> FloatArray:
         """Expected purchases given active at T; x, T (n,), horizons (m,) -> (n, m)."""
@@ -83,6 +83,13 @@ class MBGNBD(PurchaseModel[BGNBDParams]):
         """Expected repeat purchases of a new customer by these times, (m,) -> (m,)."""
         new = np.zeros(1)
         return self.alive(new, new, new) * self.purchases_if_alive(new, new, lengths)[0]
+
+    def counts_if_alive(
+        self, x: FloatArray, T: FloatArray, horizon: FloatArray, most: int
+    ) -> FloatArray:
+        """Chances of 0 … most purchases given active at T; each (n,) -> (n, most + 1)."""
+        ratio = horizon / (self.alpha + T)
+        return counts_with_chances(self.r + x, ratio, self.a, self.b + x + 1, most)
 
     @property
     def time_scale(self) -> float:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from relkit.value.inputs import FloatArray, PurchaseHistory, agreed_unit, read_history
 from relkit.value.pareto_nbd_likelihood import (
@@ -24,6 +23,7 @@ from relkit.value.pareto_nbd_likelihood import (
     ParetoNBDParams,
     left_log_odds,
 )
+from relkit.value.purchase_distribution import counts_with_rate
 from relkit.value.purchase_fit import PurchaseFit, fit_purchases
 from relkit.value.purchase_model import PurchaseModel
 
@@ -65,13 +65,13 @@ class ParetoNBD(PurchaseModel[ParetoNBDParams]):
         """T enters predictions as alpha + T and as beta + T."""
         return float(min(self.alpha, self.beta))
 
-    def alive(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
-        """P(alive) of checked arrays, shape (n,)."""
-        chance = np.empty(len(x))
+    def left_log_odds(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
+        """Log odds of having left at T, of checked arrays, shape (n,)."""
+        odds = np.empty(len(x))
         for begin in range(0, len(x), ROWS_AT_ONCE):
             rows = slice(begin, begin + ROWS_AT_ONCE)
-            chance[rows] = expit(-left_log_odds(self.params, x[rows], t_x[rows], T[rows])[0])
-        return chance
+            odds[rows] = left_log_odds(self.params, x[rows], t_x[rows], T[rows])[0]
+        return odds
 
     def purchases_if_alive(self, x: FloatArray, T: FloatArray, horizons: FloatArray) -> FloatArray:
         """Expected purchases given active at T; x, T (n,), horizons (m,) -> (n, m)."""
@@ -88,6 +88,13 @@ class ParetoNBD(PurchaseModel[ParetoNBDParams]):
         """Expected repeat purchases of a new customer by these times, (m,) -> (m,)."""
         new = np.zeros(1)
         return self.purchases_if_alive(new, new, lengths)[0]
+
+    def counts_if_alive(
+        self, x: FloatArray, T: FloatArray, horizon: FloatArray, most: int
+    ) -> FloatArray:
+        """Chances of 0 … most purchases given active at T; each (n,) -> (n, most + 1)."""
+        rates, leaving = self.alpha + T, self.beta + T
+        return counts_with_rate(self.r + x, rates, self.s, leaving, horizon, most)
 
     def draw_purchases(
         self,

@@ -19,6 +19,7 @@ from relkit.intervals import normal_quantile
 from relkit.value.inputs import FloatArray, PurchaseHistory, customers
 from relkit.value.newton import Optimum, maximise
 from relkit.value.purchase_model import ParamsT, PurchaseModel
+from relkit.value.purchase_predictions import PurchasePredictions
 
 # The parameters are read from repeat behaviour; below this the search would end
 # somewhere, but the interval of every parameter spans orders of magnitude.
@@ -39,7 +40,7 @@ TOO_FEW_REPEATERS = "too few repeaters"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PurchaseFit(Generic[ParamsT]):
+class PurchaseFit(PurchasePredictions, Generic[ParamsT]):
     """A fitted purchase model; every prediction of the model is a method of it.
 
     Attributes:
@@ -147,49 +148,6 @@ class PurchaseFit(Generic[ParamsT]):
             frame["standard_error"] = list(self.standard_errors)
             frame["low"], frame["high"] = estimate * np.exp(-half), estimate * np.exp(half)
         return frame.assign(status=self.status)
-
-    def probability_alive(
-        self,
-        summary: pd.DataFrame | None = None,
-        *,
-        frequency: Any = None,
-        recency: Any = None,
-        T: Any = None,
-    ) -> Any:
-        """As the model's ``probability_alive``. FitError where there is no fit."""
-        return self.model.probability_alive(summary, frequency=frequency, recency=recency, T=T)
-
-    def expected_purchases(
-        self,
-        summary: pd.DataFrame | None = None,
-        *,
-        frequency: Any = None,
-        recency: Any = None,
-        T: Any = None,
-        horizon: float,
-    ) -> Any:
-        """As the model's ``expected_purchases``. FitError where there is no fit."""
-        return self.model.expected_purchases(
-            summary, frequency=frequency, recency=recency, T=T, horizon=horizon
-        )
-
-    def expected_purchases_new(self, horizon: Any) -> Any:
-        """As the model's ``expected_purchases_new``. FitError where there is no fit."""
-        return self.model.expected_purchases_new(horizon)
-
-    def log_likelihood_of(
-        self,
-        summary: pd.DataFrame | None = None,
-        *,
-        frequency: Any = None,
-        recency: Any = None,
-        T: Any = None,
-        weights: Any = None,
-    ) -> float:
-        """As the model's ``log_likelihood_of``. FitError where there is no fit."""
-        return self.model.log_likelihood_of(
-            summary, frequency=frequency, recency=recency, T=T, weights=weights
-        )
 
 
 def information_criterion(price: float, k: int, log_likelihood: float | None) -> float:
