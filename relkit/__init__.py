@@ -33,9 +33,11 @@ _HOMES = {
     "relkit.value.interop": ["from_lifetimes", "to_lifetimes"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],
+    "relkit.studies.comparison": ["compare_models"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
     "relkit.studies.movement": ["comparison_day", "refund_share", "value_since"],
     "relkit.studies.validation": ["try_holdout", "validate_holdout"],
+    "relkit.privacy": ["pseudonym", "set_privacy"],
     "relkit.report.language": ["set_language"],
     "relkit.report.statements": ["say", "statement", "term"],
     "relkit.report.blocks": [

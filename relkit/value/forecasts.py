@@ -139,6 +139,11 @@ def spend_or_none(fit: GammaGammaFit | None, x: FloatArray, mean: FloatArray) ->
         return None
 
 
+def ranking(forecast: Forecast) -> FloatArray | None:
+    """What a method ranks customers by: spend, else purchases; None without an answer."""
+    return forecast.purchases if forecast.spend is None else forecast.spend
+
+
 def top_members(score: FloatArray) -> FloatArray:
     """How far each customer belongs to the tenth ranked highest, shape (n,).
 

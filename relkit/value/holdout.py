@@ -23,6 +23,7 @@ from relkit.value.forecasts import (
     Forecast,
     Outcome,
     model_forecast,
+    ranking,
     read_outcome,
     top_share,
     top_size,
@@ -252,11 +253,6 @@ def totals_and_ranks(forecasts: tuple[Forecast, ...], outcome: Outcome) -> pd.Da
         row["top_decile_share"] = math.nan if score is None else top_share(score, outcome.spend)
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def ranking(forecast: Forecast) -> FloatArray | None:
-    """What a method ranks customers by: spend, else purchases; None without an answer."""
-    return forecast.purchases if forecast.spend is None else forecast.spend
 
 
 def _totals(
