@@ -52,16 +52,24 @@ def discounted_while_active(
     """
     if rate == 0:
         return model.purchases_if_alive(x, T, np.array([horizon]))[:, 0]
-    times, shares = _times(horizon, rate)
+    return weighted_purchases(model, x, T, *time_rule(horizon, rate))
+
+
+def weighted_purchases(
+    model: PurchaseModel[Any], x: FloatArray, T: FloatArray, times: FloatArray, weights: FloatArray
+) -> FloatArray:
+    """Sum over times (k,) of weight times purchases expected by then; x, T (m,) -> (m,)."""
     answer = np.empty(len(x))
     for begin in range(0, len(x), POINTS_AT_ONCE):
         rows = slice(begin, begin + POINTS_AT_ONCE)
-        answer[rows] = model.purchases_if_alive(x[rows], T[rows], times) @ shares
+        answer[rows] = model.purchases_if_alive(x[rows], T[rows], times) @ weights
     return answer
 
 
-def _times(horizon: float, rate: float) -> tuple[FloatArray, FloatArray]:
+def time_rule(horizon: float, rate: float) -> tuple[FloatArray, FloatArray]:
     """Times and the weight of X at each, so that their product is the discounted sum.
+
+    The last one is the horizon itself, where there is an end.
 
     An active customer's X(t) is analytic in log t, for heavy buyers it bends at times
     far below the horizon. So all rules crowd their points at 0.
@@ -150,10 +158,10 @@ class PurchaseFlow:
         uncertain = np.flatnonzero(variances > 0).tolist()
         if not len(uncertain):
             return slopes
-        moved = [(_moved(model, i, STEP), _moved(model, i, -STEP)) for i in uncertain]
+        pairs = [(moved(model, i, STEP), moved(model, i, -STEP)) for i in uncertain]
         x, T = self.grid.x, self.grid.T
         columns = [discounted_while_active(model, x, T, self.horizon, self.rate)]
-        for up, down in moved:
+        for up, down in pairs:
             high, low = (
                 discounted_while_active(m, x, T, self.horizon, self.rate) for m in (up, down)
             )
@@ -163,13 +171,13 @@ class PurchaseFlow:
             rows = slice(begin, begin + POINTS_AT_ONCE)
             history = self.x[rows], self.t_x[rows], self.T[rows]
             chance = model.alive(*history)
-            for i, column, (up, down) in zip(uncertain, range(1, 5), moved, strict=False):
+            for i, column, (up, down) in zip(uncertain, range(1, 5), pairs, strict=False):
                 bend = (up.alive(*history) - down.alive(*history)) / (2 * STEP)
                 slopes[rows, i] = bend * expected[rows, 0] + chance * expected[rows, column]
         return slopes
 
 
-def _moved(model: PurchaseModel[Any], i: int, step: float) -> PurchaseModel[Any]:
+def moved(model: PurchaseModel[Any], i: int, step: float) -> PurchaseModel[Any]:
     """The model with one log parameter moved."""
     logs = np.log(model.params)
     logs[i] += step

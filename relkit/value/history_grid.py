@@ -9,12 +9,13 @@ as many functions at once as are wanted.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from relkit.value.inputs import FloatArray, IntArray, unique_rows
+from relkit.value.inputs import FloatArray, IntArray, sums_by, unique_rows
 from relkit.value.purchase_integral import CELL, DEGREES
 
 # Rows of a basis that stay in the processor's cache while cells are multiplied.
@@ -53,9 +54,8 @@ class HistoryGrid:
         if len(cells) * DEGREES >= len(x):
             (distinct_x, distinct_T), place = unique_rows(x, T)
             return cls(distinct_x, distinct_T, place, None)
-        angles = math.pi * (np.arange(DEGREES) + 0.5) / DEGREES
         start = cells % span + lowest
-        nodes = np.exp(CELL * (start[:, None] + 0.5 + 0.5 * np.cos(angles)))
+        nodes = np.exp(CELL * (start[:, None] + 0.5 + 0.5 * np.cos(_angles())))
         return cls(
             np.repeat((cells // span).astype(float), DEGREES),
             nodes.ravel() - scale,
@@ -71,24 +71,51 @@ class HistoryGrid:
         if self._within is None:
             at_customers: FloatArray = values[self._place]
             return at_customers
-        k = values.shape[1]
-        angles = math.pi * (np.arange(DEGREES) + 0.5) / DEGREES
-        to_series = np.cos(np.outer(np.arange(DEGREES), angles)) * (2 / DEGREES)
-        to_series[0] /= 2
-        series = to_series @ values.reshape(-1, DEGREES, k)
-        narrow = self._place.astype(np.uint16) if len(series) < 2**16 else self._place
+        series = _to_series() @ values.reshape(-1, DEGREES, values.shape[1])
+        answer = np.empty((len(self._place), values.shape[1]))
+        for rows, cell, basis in self._parts(self._within):
+            answer[rows] = basis @ series[cell]
+        return answer
+
+    def gather(self, weights: FloatArray) -> FloatArray:
+        """Weights of customers, shape (n, k), as weights of the points, shape (m, k).
+
+        The transpose of ``spread``: the weighted sum over customers of a function is
+        the sum of these weights times its values at the points.
+        """
+        size, k = len(self.x), weights.shape[1]
+        if self._within is None:
+            return np.column_stack([sums_by(self._place, weights[:, i], size) for i in range(k)])
+        sums = np.zeros((size // DEGREES, DEGREES, k))
+        for rows, cell, basis in self._parts(self._within):
+            sums[cell] += basis.T @ weights[rows]
+        at_points: FloatArray = (_to_series().T @ sums).reshape(size, k)
+        return at_points
+
+    def _parts(self, within: FloatArray) -> Iterator[tuple[IntArray, int, FloatArray]]:
+        """Customers of one cell each, the cell, and their Chebyshev polynomials."""
+        narrow = self._place.astype(np.uint16) if len(self.x) // DEGREES < 2**16 else self._place
         order = np.argsort(narrow, kind="stable")
-        answer = np.empty((len(order), k))
         for begin in range(0, len(order), ROWS_AT_ONCE):
             rows = order[begin : begin + ROWS_AT_ONCE]
-            basis = _chebyshev(self._within[rows])
+            basis = _chebyshev(within[rows])
             cell = self._place[rows]
-            ends = np.append(np.flatnonzero(np.diff(cell)) + 1, len(rows))
             start = 0
-            for end in ends.tolist():
-                answer[rows[start:end]] = basis[start:end] @ series[cell[start]]
+            for end in [*(np.flatnonzero(np.diff(cell)) + 1).tolist(), len(rows)]:
+                yield rows[start:end], int(cell[start]), basis[start:end]
                 start = end
-        return answer
+
+
+def _to_series() -> FloatArray:
+    """Values at the Chebyshev points of a cell to the coefficients of its series."""
+    matrix: FloatArray = np.cos(np.outer(np.arange(DEGREES), _angles())) * (2 / DEGREES)
+    matrix[0] /= 2
+    return matrix
+
+
+def _angles() -> FloatArray:
+    angles: FloatArray = math.pi * (np.arange(DEGREES) + 0.5) / DEGREES
+    return angles
 
 
 def _chebyshev(where: FloatArray) -> FloatArray:
