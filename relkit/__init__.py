@@ -31,6 +31,7 @@ _HOMES = {
     "relkit.value.holdout": ["assess_holdout"],
     "relkit.value.purchase_models": ["fit_purchase_model"],
     "relkit.value.tracking": ["tracking_dispersion"],
+    "relkit.value.groups": ["fit_by_group", "fit_spend_by_group"],
     "relkit.value.interop": ["from_lifetimes", "to_lifetimes"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],
