@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from relkit.value.inputs import FloatArray, PurchaseHistory, agreed_unit, read_history
 from relkit.value.pareto_nbd_likelihood import (
-    ROWS_AT_ONCE,
+    OF_A_FIT,
     Likelihood,
     ParetoNBDParams,
     left_log_odds,
@@ -67,11 +67,7 @@ class ParetoNBD(PurchaseModel[ParetoNBDParams]):
 
     def left_log_odds(self, x: FloatArray, t_x: FloatArray, T: FloatArray) -> FloatArray:
         """Log odds of having left at T, of checked arrays, shape (n,)."""
-        odds = np.empty(len(x))
-        for begin in range(0, len(x), ROWS_AT_ONCE):
-            rows = slice(begin, begin + ROWS_AT_ONCE)
-            odds[rows] = left_log_odds(self.params, x[rows], t_x[rows], T[rows])[0]
-        return odds
+        return left_log_odds(self.params, x, t_x, T)
 
     def purchases_if_alive(self, x: FloatArray, T: FloatArray, horizons: FloatArray) -> FloatArray:
         """Expected purchases given active at T; x, T (n,), horizons (m,) -> (n, m)."""
@@ -173,9 +169,11 @@ def fit_pareto_nbd(
     """
     agreed = agreed_unit(unit, summary)
     history = read_history(summary, frequency, recency, T, weights=weights)
-    return fit_purchases(
-        ParetoNBDFit, Likelihood.of, _model_at, np.log([0.5, 0.3]), history, agreed
-    )
+    return fit_purchases(ParetoNBDFit, _statistic, _model_at, np.log([0.5, 0.3]), history, agreed)
+
+
+def _statistic(history: PurchaseHistory) -> Likelihood:
+    return Likelihood.of(history, OF_A_FIT)
 
 
 def _model_at(log_params: FloatArray, scale: float, unit: str | None) -> ParetoNBD:
