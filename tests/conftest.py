@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# One key for all tests, in every process they start; never the user's own.
+os.environ["RELKIT_PSEUDONYM_KEY"] = "a key that only tests have"
+
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from relkit.errors import ParameterError, did_you_mean
 from relkit.intervals import Estimate
+from relkit.privacy import protected
 from relkit.report.language import FORMATS, current, visible
 from relkit.report.nodes import (
     MIME,
@@ -174,6 +175,9 @@ def table(
     Raises:
         ParameterError: a column is not in the frame, or a format word is unknown.
         DataError: a figure is infinite. One that is missing is shown as a dash.
+
+    Customer ids are shown as pseudonyms and personal columns withheld, unless
+    ``rk.set_privacy`` says otherwise.
     """
     chosen = dict(columns) if columns is not None else {str(c): str(c) for c in frame.columns}
     unknown = [c for c in chosen if c not in frame.columns]
@@ -183,7 +187,8 @@ def table(
             f"table: no column {', '.join(unknown)}; the frame has {', '.join(known)}"
             + did_you_mean(str(unknown[0]), known)
         )
-    shown = frame[list(chosen)].head(MAX_ROWS if max_rows is None else max_rows)
+    # Protected with all its columns: what a name is depends on the id beside it.
+    shown = protected(frame.head(MAX_ROWS if max_rows is None else max_rows))[list(chosen)]
     heads, cells = [], []
     for column, spec in chosen.items():
         head = _column(frame[column], column, spec)
@@ -191,7 +196,7 @@ def table(
         cells.append([_cell(value, head, shown[column]) for value in shown[column]])
     return Table(
         tuple(heads), tuple(zip(*cells, strict=True)), len(frame),
-        _small_csv(frame[list(chosen)]), name or "table", _maybe(caption), _maybe(note),
+        _small_csv(frame, list(chosen)), name or "table", _maybe(caption), _maybe(note),
     )  # fmt: skip
 
 
@@ -417,15 +422,18 @@ def _value(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def _small_csv(frame: pd.DataFrame | None) -> str | None:
-    if frame is None:
+def _small_csv(frame: pd.DataFrame | None, columns: list[str] | None = None) -> str | None:
+    """The columns as CSV, protected; None where it is too much for a page."""
+    # A row is a character and its line end at least; protecting a million is not for nothing.
+    if frame is None or 3 * len(frame) > MAX_CSV:
         return None
     import pandas as pd
 
     from relkit.report.export import csv_text
 
     parts: dict[str, Any] = {}
-    for name, series in frame.items():
+    safe = protected(frame)
+    for name, series in (safe if columns is None else safe[columns]).items():
         if any(isinstance(cell, Estimate) for cell in series):
             for part in ("value", "low", "high", "n"):
                 suffix = "" if part == "value" else f"_{part}"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from relkit.errors import ParameterError
+from relkit.privacy import protected
 from relkit.report.blocks import Saved
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def save_table(frame: pd.DataFrame, name: str) -> Saved:
     """Write ``name.csv`` and ``name.parquet`` for whoever goes on with them.
+
+    Customer ids are written as pseudonyms and personal columns withheld, unless
+    ``rk.set_privacy`` says otherwise.
 
     They go to the run's own folder, named in ``RELKIT_TABLES``; by hand to
     ``outputs/interactive/tables`` of the project.
@@ -48,8 +52,9 @@ def save_table(frame: pd.DataFrame, name: str) -> Saved:
         raise ParameterError(f"{name}: two columns are called {', '.join(twice)}; rename one")
     folder = tables_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.csv").write_bytes(csv_text(frame).encode("utf-8-sig"))
-    plain = frame.reset_index(drop=True)
+    safe = protected(frame)
+    (folder / f"{name}.csv").write_bytes(csv_text(safe).encode("utf-8-sig"))
+    plain = safe.reset_index(drop=True)
     plain.attrs = {}
     plain.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
     return Saved(name=name, rows=len(frame), files=(f"{name}.csv", f"{name}.parquet"))

@@ -92,6 +92,7 @@ class Study(BaseModel):
     max_set_aside: Annotated[float, _between(0, 1)]
     later_rows: Literal["fault", "set_aside"]
     language: Literal["en", "zh"]
+    show_ids: bool
 
     @model_validator(mode="after")
     def _in_time(self) -> Study:

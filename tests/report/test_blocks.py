@@ -78,7 +78,7 @@ def test_an_array_of_axes_and_a_figure_are_charts_too():
 def test_table_formats_by_word_and_aligns_by_kind():
     frame = pd.DataFrame(
         {
-            "customer_id": ["00042", "7"],
+            "order": ["00042", "7"],
             "clv": [12_345.6, 7.25],
             "alive": [Estimate(0.5, 0.4, 0.6, n=9), None],
             "last": pd.to_datetime(["1998-06-30", None]),
@@ -88,7 +88,7 @@ def test_table_formats_by_word_and_aligns_by_kind():
     shown = table(
         frame,
         {
-            "customer_id": "Customer",
+            "order": "Order",
             "orders": statement(en="Orders", zh="订单数"),
             "clv": ("Value", "money"),
             "alive": ("Alive", "percent0±"),
@@ -100,9 +100,7 @@ def test_table_formats_by_word_and_aligns_by_kind():
         ("7", "4", "$7", None, None),
     )
     assert [c.numeric for c in shown.columns] == [False, True, True, True, False]
-    assert shown.csv.splitlines()[0] == (
-        "customer_id,orders,clv,alive,alive_low,alive_high,alive_n,last"
-    )
+    assert shown.csv.splitlines()[0] == ("order,orders,clv,alive,alive_low,alive_high,alive_n,last")
 
 
 def test_table_refuses_unknown_columns_words_and_infinite_figures():

@@ -10,7 +10,7 @@ from relkit.report.export import csv_text, save_table, tables_folder
 
 FRAME = pd.DataFrame(
     {
-        "customer_id": ["00042", "=1+1", "+49", "-5", "@SUM(A1)", "\tx", "\rx", "客户"],
+        "contact": ["00042", "=1+1", "+49", "-5", "@SUM(A1)", "\tx", "\rx", "客户"],
         "amount": [-1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0],
     }
 )
@@ -24,8 +24,8 @@ def test_text_that_looks_like_a_formula_is_text(tmp_path, monkeypatch):
     )  # fmt: skip
     written = (tmp_path / "tables/win_back.csv").read_bytes()
     assert written.startswith(b"\xef\xbb\xbf")
-    back = pd.read_csv(tmp_path / "tables/win_back.csv", dtype={"customer_id": str})
-    assert list(back["customer_id"])[:5] == ["00042", "'=1+1", "'+49", "'-5", "'@SUM(A1)"]
+    back = pd.read_csv(tmp_path / "tables/win_back.csv", dtype={"contact": str})
+    assert list(back["contact"])[:5] == ["00042", "'=1+1", "'+49", "'-5", "'@SUM(A1)"]
     assert back["amount"].iloc[0] == -1.5  # a negative number is a number
     assert written.decode("utf-8-sig").count("'\t") == 1
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "tables/win_back.parquet"), FRAME)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from relkit.privacy import shown_id
 from relkit.report import theme
 from relkit.report.language import current
 from relkit.report.plots.drawing import (
@@ -86,7 +87,7 @@ def win_back(chosen: pd.DataFrame, ax: Axes | None = None) -> Axes:
             current().money(amount), (amount, place), (5, 0), textcoords="offset points",
             va="center", color=theme.INK, size=theme.TEXT_SIZE - 2,
         )  # fmt: skip
-    ax.set_yticks(range(len(rows)), rows["customer_id"])
+    ax.set_yticks(range(len(rows)), [shown_id(each) for each in rows["customer_id"]])
     ax.set_xticks([])
     ax.grid(False)
     ax.set_xlim(0, float(rows["value_at_risk"].max()) * 1.2)
