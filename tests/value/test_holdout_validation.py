@@ -8,6 +8,8 @@ import pytest
 
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.value.holdout import assess_holdout
+from relkit.value.interval_coverage import Places
+from tests.value import whole_lives
 
 LENGTHS = {"calibration_length": 272 / 7, "holdout_length": 39, "unit": "week"}
 
@@ -135,3 +137,122 @@ def test_what_cannot_be_assessed(holdout_parts):
     nobody.attrs["unit"] = "week"
     with pytest.raises(FitError, match="0 of 2,357 customers came back"):
         assess_holdout(nobody, births, tracking, **LENGTHS)
+
+
+# ---- by silence ------------------------------------------------------------------------
+
+
+def test_bands_of_silence_by_plain_pandas(check, holdout_parts):
+    rows, calibration = check.by_recency, holdout_parts[0]
+    silent = calibration["T"] - calibration["recency"]
+    assert rows["customers"].sum() == 2357
+    lows = [float(label.rstrip("+").split("–")[0]) for label in rows["since_last"]]
+    assert rows["since_last"].iloc[-1].endswith("+")
+    assert lows == sorted(lows)
+    assert lows[0] == 0
+    for i, low in enumerate(lows):
+        inside = (silent >= low) & (silent < (lows[i + 1] if i + 1 < len(lows) else math.inf))
+        assert rows["customers"].iloc[i] == inside.sum()
+        actual = calibration.loc[inside, "holdout_frequency"].mean()
+        assert rows["actual"].iloc[i] == pytest.approx(actual)
+    assert (rows["customers"] * rows["expected"]).sum() == pytest.approx(check.expected.value)
+    # Bands of about a tenth or more each: single customers decide in none of them.
+    assert rows["customers"].min() > 200
+
+
+def test_customers_silent_as_long_are_one_band(holdout_parts):
+    """Two lengths of silence are two bands, however many bands there could be."""
+    calibration, births, tracking = holdout_parts
+    one_day = calibration.assign(T=38.0, recency=np.where(calibration["frequency"] > 0, 19.0, 0))
+    one_day.attrs["unit"] = "week"
+    found = assess_holdout(
+        one_day, births.assign(age=272 / 7 - 38.0), tracking, model="mbg_nbd", **LENGTHS
+    )
+    assert found.by_recency["since_last"].tolist() == ["19–38", "38+"]
+    assert found.by_recency["customers"].tolist() == [946, 1411]
+
+
+# ---- every purchase model --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", ["mbg_nbd", "pareto_nbd"])
+def test_the_other_models_are_held_against_the_same_time(check, holdout_parts, model):
+    found = assess_holdout(*holdout_parts, model=model, **LENGTHS)
+    assert found.actual == check.actual == 1882
+    assert found.fit.kind.name == {"mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD"}[model]
+    if model == "pareto_nbd":  # Fader, Hardie & Lee (2005), table 2
+        assert found.fit.log_likelihood == pytest.approx(-9595.0, abs=0.1)
+    # What each says by itself, through its public methods.
+    said = found.fit.expected_purchases(holdout_parts[0], horizon=39).sum()
+    assert found.expected.value == pytest.approx(said)
+    new = found.fit.expected_purchases_new
+    births = holdout_parts[1]
+    first = births["age"] < 10 - 1 / 7
+    ten = sum(
+        n * new(10 - 1 / 7 - age)
+        for age, n in births.loc[first, ["age", "customers"]].itertuples(index=False)
+    )
+    assert found.tracking["expected_cumulative"][9] == pytest.approx(ten)
+    assert found.tracking["actual"].tolist() == check.tracking["actual"].tolist()
+
+
+def test_there_is_no_such_model(holdout_parts):
+    with pytest.raises(ParameterError, match="did you mean 'pareto_nbd'"):
+        assess_holdout(*holdout_parts, model="paretonbd", **LENGTHS)
+
+
+# ---- beside baselines ------------------------------------------------------------------
+
+
+def test_errors_and_ranks_beside_baselines(check, holdout_parts):
+    calibration = holdout_parts[0]
+    rows = check.against_baselines.set_index("name")
+    assert list(rows.index) == ["bg_nbd", "past_rate", "last_period", "gradient_boosting"]
+    assert rows.loc["bg_nbd", "purchases_error"] == pytest.approx(check.error)
+    assert rows.loc["bg_nbd", "top_decile_share"] == check.top_decile.model
+    rate = (calibration["frequency"] / calibration["T"] * 39).sum()
+    assert rows.loc["past_rate", "purchases_expected"] == pytest.approx(rate)
+    # Without the cuts that they need, the others have a status and no number.
+    assert set(rows["status"].iloc[2:]) == {"no earlier window given"}
+    assert rows["purchases_expected"].iloc[2:].isna().all()
+    assert check.top_decile.last_period is None
+    assert check.top_decile.boosting is None
+
+
+# ---- intervals of single customers -----------------------------------------------------
+
+
+@pytest.mark.parametrize("leaves", ["bg_nbd", "mbg_nbd", "pareto_nbd"])
+def test_intervals_cover_what_they_say_where_the_model_is_true(leaves):
+    rows = whole_lives.events(11, 1500, 78.0, leaves=leaves)
+    parts = whole_lives.parts(rows, 52.0, 78.0)
+    lengths = {"calibration_length": 52.0, "holdout_length": 26.0, "unit": "week"}
+    found = assess_holdout(*parts, model=leaves, **lengths).interval_coverage
+    assert found["level"].tolist() == [0.50, 0.80, 0.95]
+    for level, n, covered in found.itertuples(index=False):
+        assert n == len(parts[0])
+        # Binomial over customers, and the parameters, which are estimated.
+        assert covered == pytest.approx(level, abs=3.5 * math.sqrt(level * (1 - level) / n))
+
+
+def test_intervals_of_a_wrong_model_do_not_cover(holdout_parts):
+    """Every purchase of the holdout four times: too many for what the past says."""
+    calibration, births, tracking = holdout_parts
+    often = calibration.assign(holdout_frequency=4 * calibration["holdout_frequency"])
+    often.attrs["unit"] = "week"
+    found = assess_holdout(often, births, tracking, **LENGTHS).interval_coverage
+    assert found["covered"].iloc[-1] < 0.85
+
+
+def test_a_discrete_outcome_is_not_flattered():
+    """One buys for certain or not at all, half and half: an interval of 50 % holds half.
+
+    The smallest set of counts with a chance of 50 % or more would hold one of two, but
+    that with 80 % both of them, and look careful.
+    """
+    half = Places(np.array([0.0, 0.5]), np.array([0.5, 1.0]))
+    assert half.inside(0.5).tolist() == [0.5, 0.5]
+    assert half.inside(0.8).tolist() == pytest.approx([0.8, 0.8])
+    # An outcome of small chance at the edge lies inside in part.
+    edge = Places(np.array([0.0, 0.02]), np.array([0.02, 0.03]))
+    assert edge.inside(0.95).tolist() == pytest.approx([0.0, 0.5])
