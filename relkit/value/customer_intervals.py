@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import normal_quantile
-from relkit.value.discounting import PurchaseFlow
 from relkit.value.futures import draw_each
 from relkit.value.inputs import FloatArray
 
@@ -29,12 +28,8 @@ def customer_intervals(value: LifetimeValue, level: float) -> pd.DataFrame:
     z = normal_quantile(level)
     column = purchases_column(value.horizon)
     known = value._frame
-    # Without end both purchases and value are discounted.
-    rate = 0.0 if math.isfinite(value.horizon) else value.discount
-    model = value.purchases.model
-    flow = PurchaseFlow.of(model, value._histories, value.horizon, rate)
     covariance = value.purchases.log_covariance
-    slopes = flow.slopes(model, np.diag(covariance))
+    slopes = value._flow.slopes(discounted=not math.isfinite(value.horizon))
     frame = known[["customer_id", column]].copy()
     low, high = _in_logarithm(known[column].to_numpy(), slopes, covariance, z)
     frame["purchases_low"], frame["purchases_high"] = low, high

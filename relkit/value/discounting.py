@@ -12,6 +12,7 @@ from relkit.units import periods_per_year
 from relkit.value.history_grid import HistoryGrid
 from relkit.value.inputs import FloatArray
 from relkit.value.purchase_model import PurchaseModel
+from relkit.value.purchase_slopes import STEP, expectation_with_slopes, moved
 
 # Up to this discount over the whole horizon (a year at 10 %) Gauss-Legendre serves:
 # against a rule of 241 points, 120 models of both kinds with shapes from .05 to 30 and
@@ -24,10 +25,8 @@ FAR_NODES = 80
 FAR_REACH = 3.1
 ENDLESS_NODES = 96
 ENDLESS_REACH = (-3.6, 3.8)
-# Central differences in log parameters; rounding and curvature both stay near 1e-8.
-STEP = 1e-4
 # Points of a grid and customers that are worked on together, to bound the memory.
-POINTS_AT_ONCE = 16_384
+POINTS_AT_ONCE = 8_192
 
 
 def continuous_rate(annual_discount_rate: float, unit: str) -> float:
@@ -96,89 +95,99 @@ def time_rule(horizon: float, rate: float) -> tuple[FloatArray, FloatArray]:
     return times, shares
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PurchaseFlow:
-    """Purchases within the horizon, discounted, as a function of the model.
+    """Purchases that customers will make within the horizon, plain and discounted.
 
     Attributes:
+        model: Purchase model of k parameters.
         x: Repeat purchases, shape (n,).
         t_x: First to last purchase, shape (n,).
         T: First purchase to now, shape (n,).
-        horizon: How far ahead, in the unit of T; may be infinite if rate is above 0.
-        rate: Continuous discount rate per unit of T; 0 for purchases not discounted.
-        grid: Points of x and T at which expectations are computed.
+        chance: P(alive), shape (n,).
     """
 
+    model: PurchaseModel[Any]
     x: FloatArray
     t_x: FloatArray
     T: FloatArray
-    horizon: float
-    rate: float
-    grid: HistoryGrid
+    chance: FloatArray
+    _uncertain: list[int]
+    _grid: HistoryGrid
+    _known: FloatArray
 
     @classmethod
     def of(
         cls,
         model: PurchaseModel[Any],
+        variances: FloatArray,
         histories: tuple[FloatArray, ...],
         horizon: float,
         rate: float,
     ) -> PurchaseFlow:
-        """The flow of customers with these x, t_x and T, each (n,)."""
+        """The flow of these customers.
+
+        Args:
+            model: Purchase model.
+            variances: Variance of each log parameter, (k,); 0 where it is known.
+            histories: frequency, recency and T, each (n,).
+            horizon: How far ahead, in the unit of T; may be infinite if rate is above 0.
+            rate: Continuous discount rate per unit of T; 0 for none.
+        """
         x, t_x, T = histories[:3]
-        return cls(x, t_x, T, horizon, rate, HistoryGrid.of(x, T, model.time_scale))
+        grid = HistoryGrid.of(x, T, model.time_scale)
+        uncertain = np.flatnonzero(variances > 0).tolist()
+        times, weights = _both(horizon, rate)
+        # At the points: plain, discounted; and each with its derivatives, if wanted.
+        wanted = 1 + (len(variances) if uncertain else 0)
+        known = np.empty((len(grid.x), 2, wanted))
+        for begin in range(0, len(grid.x), POINTS_AT_ONCE):
+            rows = slice(begin, begin + POINTS_AT_ONCE)
+            at = grid.x[rows], grid.T[rows]
+            if uncertain:
+                known[rows] = expectation_with_slopes(model, *at, times, weights)
+            else:
+                known[rows, :, 0] = model.purchases_if_alive(*at, times) @ weights
+        return cls(model, x, t_x, T, model.alive(x, t_x, T), uncertain, grid, known)
 
-    def alive(self, model: PurchaseModel[Any]) -> FloatArray:
-        """P(alive), shape (n,)."""
-        return model.alive(self.x, self.t_x, self.T)
-
-    def while_active(self, model: PurchaseModel[Any]) -> tuple[FloatArray, FloatArray]:
+    def while_active(self) -> tuple[FloatArray, FloatArray]:
         """Expected purchases given active, plain and discounted, each (n,).
 
         Without end the plain ones have no bound; then both are the discounted ones.
         """
-        x, T = self.grid.x, self.grid.T
-        discounted = discounted_while_active(model, x, T, self.horizon, self.rate)
-        plain = discounted
-        if math.isfinite(self.horizon) and self.rate > 0:
-            plain = discounted_while_active(model, x, T, self.horizon, 0.0)
-        both = self.grid.spread(np.column_stack([plain, discounted]))
+        both = self._grid.spread(self._known[:, :, 0])
         return both[:, 0].copy(), both[:, 1].copy()
 
-    def slopes(self, model: PurchaseModel[Any], variances: FloatArray) -> FloatArray:
-        """Derivatives of P(alive) times discounted in the log parameters, (n, k).
+    def slopes(self, discounted: bool = True) -> FloatArray:
+        """Derivatives of P(alive) times purchases in the log parameters, (n, k).
 
-        By central differences; zero where a parameter is taken as known.
-
-        Args:
-            model: Purchase model of k parameters.
-            variances: Variance of each log parameter, shape (k,).
+        Zero where a parameter is known.
         """
-        slopes = np.zeros((len(self.x), len(variances)))
-        uncertain = np.flatnonzero(variances > 0).tolist()
-        if not len(uncertain):
+        slopes = np.zeros((len(self.x), len(self.model.params)))
+        if not self._uncertain:
             return slopes
-        pairs = [(moved(model, i, STEP), moved(model, i, -STEP)) for i in uncertain]
-        x, T = self.grid.x, self.grid.T
-        columns = [discounted_while_active(model, x, T, self.horizon, self.rate)]
-        for up, down in pairs:
-            high, low = (
-                discounted_while_active(m, x, T, self.horizon, self.rate) for m in (up, down)
-            )
-            columns.append((high - low) / (2 * STEP))
-        expected = self.grid.spread(np.column_stack(columns))
+        at_points = self._known[:, 1 if discounted else 0][
+            :, [0, *(i + 1 for i in self._uncertain)]
+        ]
+        expected = self._grid.spread(at_points)
+        pairs = [(moved(self.model, i, STEP), moved(self.model, i, -STEP)) for i in self._uncertain]
         for begin in range(0, len(self.x), POINTS_AT_ONCE):
             rows = slice(begin, begin + POINTS_AT_ONCE)
             history = self.x[rows], self.t_x[rows], self.T[rows]
-            chance = model.alive(*history)
-            for i, column, (up, down) in zip(uncertain, range(1, 5), pairs, strict=False):
+            for column, (i, (up, down)) in enumerate(zip(self._uncertain, pairs, strict=True), 1):
                 bend = (up.alive(*history) - down.alive(*history)) / (2 * STEP)
-                slopes[rows, i] = bend * expected[rows, 0] + chance * expected[rows, column]
+                slopes[rows, i] = bend * expected[rows, 0]
+                slopes[rows, i] += self.chance[rows] * expected[rows, column]
         return slopes
 
 
-def moved(model: PurchaseModel[Any], i: int, step: float) -> PurchaseModel[Any]:
-    """The model with one log parameter moved."""
-    logs = np.log(model.params)
-    logs[i] += step
-    return model.at(np.exp(logs))
+def _both(horizon: float, rate: float) -> tuple[FloatArray, FloatArray]:
+    """Times with the weights of plain and of discounted purchases, (j,) and (j, 2)."""
+    if rate == 0:
+        return np.array([horizon]), np.ones((1, 2))
+    times, shares = time_rule(horizon, rate)
+    plain = shares
+    if math.isfinite(horizon):
+        plain = np.zeros(len(times))
+        plain[-1] = 1.0
+    return times, np.column_stack([plain, shares])

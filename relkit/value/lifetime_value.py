@@ -62,6 +62,7 @@ class LifetimeValue:
     margin: float
     _frame: pd.DataFrame
     _histories: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+    _flow: PurchaseFlow
     _gradient: FloatArray
     _covariance: FloatArray
 
@@ -299,9 +300,12 @@ def customer_lifetime_value(
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
     histories = x, t_x, T, mean
     model = purchases.model
-    flow = PurchaseFlow.of(model, histories, length, continuous_rate(rate, agreed))
-    chance = flow.alive(model)
-    plain, discounted = flow.while_active(model)
+    covariance = np.zeros((7, 7))
+    covariance[:4, :4], covariance[4:, 4:] = purchases.log_covariance, spend.log_covariance
+    variances = np.diag(covariance)[:4]
+    flow = PurchaseFlow.of(model, variances, histories, length, continuous_rate(rate, agreed))
+    plain, discounted = flow.while_active()
+    chance = flow.chance
     each = margin * spend_given(spend.params, x, mean)
     value_if_active = discounted * each
     frame = pd.DataFrame(
@@ -314,10 +318,8 @@ def customer_lifetime_value(
             "value_at_risk": (1 - chance) * value_if_active,
         }
     )
-    covariance = np.zeros((7, 7))
-    covariance[:4, :4], covariance[4:, 4:] = purchases.log_covariance, spend.log_covariance
     gradient = np.empty((len(x), 7))
-    gradient[:, :4] = flow.slopes(model, np.diag(covariance)[:4]) * each[:, None]
+    gradient[:, :4] = flow.slopes() * each[:, None]
     gradient[:, 4:] = _spend_slopes(spend, x, mean) * (margin * chance * discounted)[:, None]
     return LifetimeValue(
         purchases=purchases,
@@ -328,6 +330,7 @@ def customer_lifetime_value(
         margin=float(margin),
         _frame=frame,
         _histories=histories,
+        _flow=flow,
         _gradient=gradient,
         _covariance=covariance,
     )

@@ -26,17 +26,12 @@ import pandas as pd
 from relkit.errors import ParameterError
 from relkit.intervals import Estimate, normal_quantile
 from relkit.units import periods_per_year
-from relkit.value.discounting import (
-    STEP,
-    discounted_while_active,
-    moved,
-    time_rule,
-    weighted_purchases,
-)
+from relkit.value.discounting import discounted_while_active, time_rule, weighted_purchases
 from relkit.value.history_grid import HistoryGrid
 from relkit.value.inputs import FloatArray
 from relkit.value.leaving import buying_rate, leaving_rate, left_by
 from relkit.value.purchase_model import PurchaseModel
+from relkit.value.purchase_slopes import STEP, moved
 
 if TYPE_CHECKING:
     from relkit.value.lifetime_value import LifetimeValue

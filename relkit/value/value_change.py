@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -118,10 +118,15 @@ def _check_alike(before: LifetimeValue, now: LifetimeValue) -> None:
     for name in ("purchases", "spend"):
         one, other = getattr(before, name), getattr(now, name)
         if (
-            type(one.model) is not type(other.model)
+            type(_known(one)) is not type(_known(other))
             or one.params != other.params
             or not np.array_equal(one.log_covariance, other.log_covariance)
         ):
             faults.append(f"the {name} models differ: fit once and use the fit for both days")
     if faults:
         raise ParameterError("the two values were not made alike and cannot be compared", faults)
+
+
+def _known(model: Any) -> Any:
+    """The model of a fit, or the known model itself."""
+    return getattr(model, "model", model)
