@@ -39,6 +39,7 @@ _HOMES = {
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],
     "relkit.studies.comparison": ["compare_models"],
+    "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
     "relkit.studies.movement": ["comparison_day", "refund_share", "value_since"],
     "relkit.studies.validation": ["try_holdout", "validate_holdout"],
@@ -69,6 +70,7 @@ _HOMES = {
 }
 # Modules that read as a word of their own: rk.plots.tracking(...).
 _ROOMS = {
+    "contracts": "relkit.data.contracts",
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
     "findings": "relkit.report.findings",

@@ -17,6 +17,7 @@ CONDA_NAMES = {
     "duckdb": "python-duckdb",
     "matplotlib": "matplotlib-base",
     "brotli": "brotli-python",
+    "pandera": "pandera-ibis",
     "playwright": "playwright-python",
 }
 

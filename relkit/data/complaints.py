@@ -6,9 +6,9 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 
+from relkit.data.checking import CheckedRows
 from relkit.data.files import RawRows, factors
-from relkit.data.mapping import SourceMapping
-from relkit.data.tables import CheckedRows
+from relkit.data.table_mapping import TableMapping
 
 _EXAMPLES = 3
 _SAMPLE = 1_000
@@ -29,7 +29,7 @@ _DATE_PATTERNS = (
 _TIME_PATTERNS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p")
 
 
-def describe_faults(checked: CheckedRows, raw: RawRows, mapping: SourceMapping) -> list[str]:
+def describe_faults(checked: CheckedRows, raw: RawRows, mapping: TableMapping) -> list[str]:
     """One line a fault: what, in how many rows, the first rows with their text, the remedy."""
     counts = checked.counts()
     lines = []
@@ -50,7 +50,7 @@ def in_rows(rows: int) -> str:
 
 
 def _first_rows(
-    checked: CheckedRows, raw: RawRows, mapping: SourceMapping, bit: int
+    checked: CheckedRows, raw: RawRows, mapping: TableMapping, bit: int
 ) -> list[tuple[int, int, str | None]]:
     """File, row and the text that shows the fault, for the first rows that have it."""
     rows = checked.rows

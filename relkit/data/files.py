@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relkit.data.mapping import SourceMapping
+from relkit.data.table_mapping import TableMapping
 from relkit.data.textfiles import PARQUET_MARK, FoundFile, kind_of, load_text, text_header
 from relkit.errors import SourceError, did_you_mean
 
@@ -58,20 +59,20 @@ class RawRows:
     files: tuple[FileRecord, ...]
 
 
-def find_files(mapping: SourceMapping) -> tuple[FoundFile, ...]:
-    """The files that a mapping names, in the order of their names.
+def find_files(mapping: SourceMapping, table: TableMapping) -> tuple[FoundFile, ...]:
+    """The files of a table, in the order of their names.
 
     Raises:
         SourceError: none is there; with the places looked at and near names.
     """
     found: list[FoundFile] = []
-    for pattern in mapping.files:
-        found += _find(pattern, mapping)
+    for pattern in table.files:
+        found += _find(pattern, mapping, table)
     return tuple(found)
 
 
-def _find(pattern: str, mapping: SourceMapping) -> list[FoundFile]:
-    bases = _bases(mapping)
+def _find(pattern: str, mapping: SourceMapping, table: TableMapping) -> list[FoundFile]:
+    bases = _bases(mapping, table.package)
     for base, prefix in bases:
         full = base / Path(pattern).expanduser()
         matches = sorted(glob(str(full), recursive=True)) if has_magic(pattern) else [str(full)]
@@ -79,13 +80,13 @@ def _find(pattern: str, mapping: SourceMapping) -> list[FoundFile]:
         if paths:
             return [FoundFile(path, _shown(path, base, prefix)) for path in paths]
         if full.is_dir():
-            ending = "parquet" if mapping.format == "parquet" else "csv"
+            ending = {"parquet": "parquet", "excel": "xlsx"}.get(table.format, "csv")
             raise SourceError(
                 f"{mapping.shown}: files: {pattern} is a folder; name the files in it, "
                 f"like {pattern.rstrip('/')}/*.{ending}"
             )
     places = " and ".join(
-        f"package {mapping.package}" if prefix else os.path.relpath(base) for base, prefix in bases
+        f"package {table.package}" if prefix else os.path.relpath(base) for base, prefix in bases
     )
     what = "no file matches" if has_magic(pattern) else "no such file:"
     raise SourceError(
@@ -94,20 +95,20 @@ def _find(pattern: str, mapping: SourceMapping) -> list[FoundFile]:
     )
 
 
-def _bases(mapping: SourceMapping) -> list[tuple[Path, str]]:
+def _bases(mapping: SourceMapping, package: str | None) -> list[tuple[Path, str]]:
     """The folders that file names start from, each with what stands before them when shown."""
-    if mapping.package is None:
+    if package is None:
         # Twice the same folder would be named twice where nothing is found.
         folders = dict.fromkeys((mapping.root.resolve(), mapping.path.parent.resolve()))
         return [(folder, "") for folder in folders]
     # A dotted name would import the package that it is in; the files need no import.
-    spec = None if "." in mapping.package else find_spec(mapping.package)
+    spec = None if "." in package else find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise SourceError(
-            f"{mapping.shown}: package: {mapping.package} is not installed; "
+            f"{mapping.shown}: package: {package} is not installed; "
             "install it, or name a file of the project without package:"
         )
-    return [(Path(folder), f"{mapping.package}/") for folder in spec.submodule_search_locations]
+    return [(Path(folder), f"{package}/") for folder in spec.submodule_search_locations]
 
 
 def _shown(path: Path, base: Path, prefix: str) -> str:
@@ -132,33 +133,68 @@ def _near(pattern: str, bases: Iterable[tuple[Path, str]]) -> str:
 
 
 def load(
-    engine: Any, mapping: SourceMapping, files: Sequence[FoundFile], wanted: Sequence[str]
+    engine: Any, mapping: SourceMapping, table: TableMapping, files: Sequence[FoundFile]
 ) -> RawRows:
-    """Bring the wanted columns of all files into the engine as the table `raw`.
+    """Bring the mapped columns of all of a table's files into the engine.
 
     Args:
         engine: An Ibis DuckDB backend.
-        mapping: How the files are written.
+        mapping: The source's.
+        table: How the files are written, and what is mapped.
         files: Where they are.
-        wanted: Columns, or products of columns like Quantity * Price, by the
-            names the files have for them.
 
     Raises:
-        SourceError: a file is not of the declared format, or lacks a column.
+        SourceError: a file is not of the declared format, lacks a column, or has
+            other columns than the files before it.
     """
-    read = _load_parquet if mapping.format == "parquet" else load_text
-    records = []
+    wanted = tuple(table.columns.values())
+    records: list[FileRecord] = []
     columns: tuple[str, ...] = ()
     for number, file in enumerate(files):
         with file.path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        columns = resolve_columns(wanted, _header(file, mapping), file.shown, mapping)
-        read(engine, mapping, file, number, columns)
-        rows = engine.raw_sql(f"SELECT count(*) FROM raw_{number}").fetchall()[0][0]
+        before = records[0].path if records else None
+        columns = _resolve(wanted, _header(file, table), file.shown, mapping, table, before)
+        into = f"raw_{table.name}_{number}"
+        if table.format == "parquet":
+            _load_parquet(engine, file, into, number, columns)
+        else:
+            load_text(engine, table, file, into, number, columns)
+        rows = engine.raw_sql(f"SELECT count(*) FROM {into}").fetchall()[0][0]
         records.append(FileRecord(file.shown, file.path.stat().st_size, sha256, rows))
-    together = " UNION ALL ".join(f"SELECT * FROM raw_{number}" for number in range(len(files)))
-    engine.raw_sql(f"CREATE VIEW raw AS {together}")
-    return RawRows(engine.table("raw"), columns, tuple(records))
+    parts = [f"raw_{table.name}_{number}" for number in range(len(files))]
+    _refuse_other_types(engine, parts, columns, records)
+    together = " UNION ALL ".join(f"SELECT * FROM {part}" for part in parts)
+    engine.raw_sql(f"CREATE VIEW raw_{table.name} AS {together}")
+    return RawRows(engine.table(f"raw_{table.name}"), columns, tuple(records))
+
+
+def _refuse_other_types(
+    engine: Any, parts: Sequence[str], columns: Sequence[str], records: Sequence[FileRecord]
+) -> None:
+    """Files of one table whose columns are of different types; together they would be neither."""
+    schemas = [engine.table(part).schema() for part in parts]
+    for schema, record in zip(schemas[1:], records[1:], strict=True):
+        faults = [
+            f"'{name}' is {schemas[0][f'column_{i}']} in {records[0].path} "
+            f"and {schema[f'column_{i}']} in {record.path}"
+            for i, name in enumerate(columns)
+            if not _alike(schemas[0][f"column_{i}"], schema[f"column_{i}"])
+        ]
+        if faults:
+            raise SourceError(
+                f"{record.path} has other types of columns than {records[0].path}; "
+                "export both in the same way, or map them as two sources",
+                faults,
+            )
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two types hold the same kind of value, in whatever width."""
+    if one.is_timestamp() and other.is_timestamp():
+        return bool(one.timezone == other.timezone)
+    both = (one, other)
+    return bool(one == other) or all(each.is_numeric() for each in both)
 
 
 def factors(expression: str, header: Sequence[str]) -> tuple[str, ...]:
@@ -168,8 +204,13 @@ def factors(expression: str, header: Sequence[str]) -> tuple[str, ...]:
     return tuple(part.strip() for part in expression.split(" * "))
 
 
-def resolve_columns(
-    wanted: Sequence[str], header: Sequence[str], shown: str, mapping: SourceMapping
+def _resolve(
+    wanted: Sequence[str],
+    header: Sequence[str],
+    shown: str,
+    mapping: SourceMapping,
+    table: TableMapping,
+    before: str | None,
 ) -> tuple[str, ...]:
     """The file's columns that are needed, each once.
 
@@ -184,14 +225,17 @@ def resolve_columns(
         elif name not in header:
             faults.append(f"no column '{name}'{did_you_mean(name, header)}")
     if faults:
+        heading = f"{shown} does not have the columns that {mapping.shown} maps"
+        if before is not None:
+            heading += f", though {before} has them"
+        listed = ", ".join(header)
         raise SourceError(
-            f"{shown} does not have the columns that {mapping.shown} maps",
-            [*faults, f"its columns are: {', '.join(header)}{_header_hint(header, mapping)}"],
+            heading, [*faults, f"its columns are: {listed}{_header_hint(header, table)}"]
         )
     return tuple(names)
 
 
-def _header_hint(header: Sequence[str], mapping: SourceMapping) -> str:
+def _header_hint(header: Sequence[str], mapping: TableMapping) -> str:
     if mapping.format == "csv" and len(header) == 1:
         for mark, name in ((";", "';'"), ("\t", "tab"), ("|", "'|'"), (",", "','")):
             if mark in header[0]:
@@ -201,7 +245,7 @@ def _header_hint(header: Sequence[str], mapping: SourceMapping) -> str:
     return ""
 
 
-def _header(file: FoundFile, mapping: SourceMapping) -> list[str]:
+def _header(file: FoundFile, mapping: TableMapping) -> list[str]:
     if mapping.format == "parquet":
         return _parquet_names(file)
     return text_header(file, mapping)
@@ -228,17 +272,17 @@ def _parquet_names(file: FoundFile) -> list[str]:
 
 
 def _load_parquet(
-    engine: Any, mapping: SourceMapping, file: FoundFile, number: int, columns: Sequence[str]
+    engine: Any, file: FoundFile, into: str, number: int, columns: Sequence[str]
 ) -> None:
-    chosen = ", ".join(f"{_quoted(name)} AS column_{i}" for i, name in enumerate(columns))
+    chosen = ", ".join(f"{quoted(name)} AS column_{i}" for i, name in enumerate(columns))
     engine.raw_sql(
-        f"CREATE VIEW raw_{number} AS SELECT {number} AS file, file_row_number + 1 AS row, "
+        f"CREATE VIEW {into} AS SELECT {number} AS file, file_row_number + 1 AS row, "
         f"FALSE AS misaligned, {chosen} "
         f"FROM read_parquet({_literal(str(file.path))}, file_row_number = true)"
     )
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -17,7 +17,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relkit.data.mapping import SourceMapping
+from relkit.data.table_mapping import TableMapping
 from relkit.errors import SourceError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class FoundFile:
     shown: str
 
 
-def text_header(file: FoundFile, mapping: SourceMapping) -> list[str]:
+def text_header(file: FoundFile, mapping: TableMapping) -> list[str]:
     """The names of a text file's columns.
 
     Raises:
@@ -60,8 +60,8 @@ def text_header(file: FoundFile, mapping: SourceMapping) -> list[str]:
     with _decoding(file, mapping), _open_text(file, mapping) as lines:
         if mapping.format == "cdnow":
             return list(_cdnow_columns(lines, file))
-        for record in csv.reader(lines, delimiter=mapping.separator):
-            if record:
+        for row, record in enumerate(csv.reader(lines, delimiter=mapping.separator), start=1):
+            if record and row >= mapping.header_row:
                 return [name.strip() for name in record]
     raise SourceError(f"{file.shown} is empty; a header with the names of the columns is required")
 
@@ -76,7 +76,7 @@ def kind_of(path: Path) -> str:
     return ""
 
 
-def _refuse_other_formats(file: FoundFile, mapping: SourceMapping) -> None:
+def _refuse_other_formats(file: FoundFile, mapping: TableMapping) -> None:
     with file.path.open("rb") as stream:
         start = stream.read(4096)
     kind = kind_of(file.path)
@@ -100,14 +100,14 @@ def _open_bytes(path: Path) -> Any:
     return gzip.open(path, "rb") if compressed else path.open("rb")
 
 
-def _open_text(file: FoundFile, mapping: SourceMapping) -> io.TextIOWrapper:
+def _open_text(file: FoundFile, mapping: TableMapping) -> io.TextIOWrapper:
     # A byte-order mark would otherwise become part of the first column's name.
     encoding = "utf-8-sig" if mapping.encoding == "utf-8" else mapping.encoding
     return io.TextIOWrapper(_open_bytes(file.path), encoding=encoding, newline="")
 
 
 @contextmanager
-def _decoding(file: FoundFile, mapping: SourceMapping) -> Iterator[None]:
+def _decoding(file: FoundFile, mapping: TableMapping) -> Iterator[None]:
     """Turns what goes wrong while text is read into a SourceError that says where."""
     try:
         yield
@@ -153,8 +153,14 @@ def _cdnow_columns(lines: Iterable[str], file: FoundFile) -> tuple[str, ...]:
 
 
 def load_text(
-    engine: Any, mapping: SourceMapping, file: FoundFile, number: int, columns: Sequence[str]
+    engine: Any,
+    mapping: TableMapping,
+    file: FoundFile,
+    into: str,
+    number: int,
+    columns: Sequence[str],
 ) -> None:
+    """Bring the columns of a text file into the engine as the table `into`."""
     import pyarrow as pa
 
     header = text_header(file, mapping)
@@ -173,7 +179,7 @@ def load_text(
         connection = engine.con
         connection.register("incoming", reader)
         try:
-            connection.execute(f"CREATE TABLE raw_{number} AS SELECT * FROM incoming")
+            connection.execute(f"CREATE TABLE {into} AS SELECT * FROM incoming")
         except Exception:
             if faults:
                 raise faults[0] from None
@@ -191,7 +197,7 @@ def _noting(batches: Iterator[pa.RecordBatch], faults: list[BaseException]) -> I
 
 
 def _csv_records(
-    lines: Iterable[str], file: FoundFile, mapping: SourceMapping
+    lines: Iterable[str], file: FoundFile, mapping: TableMapping
 ) -> Iterator[tuple[int, list[str]]]:
     """Data records with their row number; blank lines count as rows but are none."""
     # Each string is one line to the reader, so the end shows up as a record of its
@@ -210,7 +216,7 @@ def _csv_records(
                         "is never closed; close it or remove it"
                     )
                 yield row, record
-            header_passed = header_passed or bool(record)
+            header_passed = header_passed or (bool(record) and row >= mapping.header_row)
             before = reader.line_num
     except csv.Error as fault:
         raise SourceError(
@@ -220,7 +226,7 @@ def _csv_records(
 
 
 def _cdnow_records(
-    lines: Iterable[str], file: FoundFile, mapping: SourceMapping
+    lines: Iterable[str], file: FoundFile, mapping: TableMapping
 ) -> Iterator[tuple[int, list[str]]]:
     for row, line in enumerate(lines, start=1):
         fields = line.split()

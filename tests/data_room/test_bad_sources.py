@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from relkit.data import sources
+from relkit.data import opening
 from relkit.data.sources import open_source
 from relkit.errors import DataError, ParameterError, RelkitError, SourceError
 
@@ -51,7 +51,8 @@ def test_all_faults_of_a_yaml_are_said_at_once(make_source):
     for fault in (
         "unknown key 'curency'; did you mean 'currency'?",
         "synthetic must be true or false; found 'no'",
-        "format must be one of csv, parquet, cdnow; found 'cvs'; did you mean 'csv'?",
+        "format must be one of csv, parquet, excel, duckdb, database, cdnow; found 'cvs'; "
+        "did you mean 'csv'?",
         "transactions: unknown column 'amuont'; did you mean 'amount'?",
         "transactions: amount is required",
         "decimal must be '.' or ','; found ';'",
@@ -451,14 +452,14 @@ def test_as_of_before_the_first_purchase(make_source):
 
 
 def test_as_of_in_the_future(make_source, monkeypatch):
-    monkeypatch.setattr(sources, "today_in", lambda *_: dt.date(2025, 1, 10))
+    monkeypatch.setattr(opening, "today_in", lambda *_: dt.date(2025, 1, 10))
     said = message(ParameterError, make_source(GOOD), as_of="2025-01-11")
     assert said == "as_of=2025-01-11 lies in the future; today is 2025-01-10"
     assert open_source("params/sources/shop.yaml", as_of="2025-01-10").account.used == 2
 
 
 def test_rows_of_tomorrow_are_faults_and_never_set_as_of(make_source, monkeypatch):
-    monkeypatch.setattr(sources, "today_in", lambda *_: dt.date(2025, 1, 1))
+    monkeypatch.setattr(opening, "today_in", lambda *_: dt.date(2025, 1, 1))
     said = message(DataError, make_source(GOOD))
     assert "occurred_at is in the future in 1 row (first: row 3, '2025-01-02')" in said
     source = open_source("params/sources/shop.yaml", max_set_aside=0.5)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from relkit.data.sources import RowAccount, open_source
+from relkit.data.accounts import RowAccount
+from relkit.data.sources import open_source
 from relkit.errors import DataError
 
 ROOT = Path(__file__).parents[2]

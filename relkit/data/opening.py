@@ -1,0 +1,321 @@
+"""The tables of a source, each read and checked when it is first asked for."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from relkit.data.accounts import RowAccount, account_of
+from relkit.data.checking import CheckedRows, Mapped, check_rows
+from relkit.data.complaints import describe_faults, in_rows
+from relkit.data.contracts import TABLES, contracts
+from relkit.data.engine import keep, time_zones, today_in
+from relkit.data.files import FileRecord, RawRows, factors, find_files, load
+from relkit.data.keys import (
+    AFTER_AS_OF,
+    mark_later,
+    mark_overlaps,
+    mark_repeats,
+    mark_shared_orders,
+    mark_unknown,
+)
+from relkit.data.mapping import CURRENCY, SourceMapping
+from relkit.data.schemas import Circumstances, Contract, midnight_after
+from relkit.data.table_mapping import TableMapping
+from relkit.data.values import WrongType, exact_amount
+from relkit.errors import DataError, ParameterError, SourceError, did_you_mean
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTable:
+    """A table that was read: what was found, and what keeps the contract.
+
+    Attributes:
+        contract: What its rows were held against.
+        mapping: What the source YAML says of it.
+        raw: The rows as they stand in the files.
+        checked: All rows, each with its faults.
+        account: What became of each row.
+        rows: The accepted ones, as the contract has them; lazy.
+        currency: Of its amounts, or None.
+    """
+
+    contract: Contract
+    mapping: TableMapping
+    raw: RawRows
+    checked: CheckedRows
+    account: RowAccount
+    rows: ir.Table
+    currency: str | None = None
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        return self.raw.files
+
+
+@dataclass(slots=True)
+class Tables:
+    """The tables of one source.
+
+    Attributes:
+        engine: Where they are read into.
+        mapping: The source YAML.
+        as_of: The last day to look at, or None.
+        max_set_aside: Share of a table's rows that may fail.
+        later_rows: 'fault' or 'set_aside'.
+    """
+
+    engine: Any
+    mapping: SourceMapping
+    as_of: dt.date | None
+    max_set_aside: float
+    later_rows: str
+    _opened: dict[str, OpenedTable] = field(default_factory=dict)
+
+    @property
+    def supplied(self) -> tuple[str, ...]:
+        """The tables that the source maps, in the order of the contracts."""
+        return tuple(name for name in TABLES if name in self.mapping.tables)
+
+    @property
+    def opened(self) -> tuple[OpenedTable, ...]:
+        """Those that were read so far."""
+        return tuple(self._opened.values())
+
+    def open(self, name: str) -> OpenedTable:
+        """A table, read when it is first asked for.
+
+        Raises:
+            DataError: the source has none, or too many of its rows fail.
+            SourceError: it cannot be read.
+        """
+        if not self.has(name):
+            raise DataError(
+                f"not supplied: {name}; {self.mapping.shown} does not map it. "
+                f"Add it under tables:, or leave out what needs it: source.has('{name}') asks"
+            )
+        if name not in self._opened:
+            self._opened[name] = _open(self, name)
+        return self._opened[name]
+
+    def has(self, name: str) -> bool:
+        """Whether the source maps a table.
+
+        Raises:
+            ParameterError: there is no table of that name.
+        """
+        if name not in TABLES:
+            raise ParameterError(
+                f"there is no table '{name}'{did_you_mean(name, TABLES)}; "
+                f"known: {', '.join(TABLES)}"
+            )
+        return name in self.mapping.tables
+
+    def keep(self, name: str, rows: ir.Table) -> ir.Table:
+        return keep(self.engine, name, rows)
+
+    def evaluated(self, name: str, checked: CheckedRows) -> CheckedRows:
+        return CheckedRows(self.keep(name, checked.rows), checked.faults)
+
+
+def _open(tables: Tables, name: str) -> OpenedTable:
+    mapping, table = tables.mapping, tables.mapping.tables[name]
+    _check_time_zone(tables.engine, mapping, table)
+    raw = load(tables.engine, mapping, table, find_files(mapping, table))
+    names = ", ".join(record.path for record in raw.files[:3])
+    more = f" and {len(raw.files) - 3} more files" if len(raw.files) > 3 else ""
+    where = f"{mapping.shown}, {name} in {names}{more}"
+    read = sum(record.rows for record in raw.files)
+    if read == 0 and name == "transactions":
+        raise DataError(f"{where}: there are no rows; at least one transaction is required")
+    currency = _currency(mapping, table, raw)
+    today = today_in(tables.engine, table.reading.time_zone)
+    contract = contracts(Circumstances(today, currency))[name]
+    checked = _check(tables, contract, table, raw)
+    if tables.as_of is not None:
+        checked = _until(tables, contract, checked, today, where)
+    account = account_of(checked, read)
+    failed = account.set_aside - account.reasons.get(AFTER_AS_OF.en, 0)
+    if failed > tables.max_set_aside * account.read:
+        raise DataError(
+            f"{where}: {failed:,} of {account.read:,} rows ({failed / account.read:.1%}) fail, "
+            f"more than max_set_aside={tables.max_set_aside} allows; put right what is said below, "
+            f"or raise max_set_aside to leave those rows out",
+            describe_faults(checked, raw, table),
+        )
+    if (
+        name == "transactions"
+        and not checked.accepted().kind.isin(["purchase"]).any().to_pyarrow().as_py()
+    ):
+        raise DataError(
+            f"{where}: no purchase is left; at least one is required",
+            describe_faults(checked, raw, table),
+        )
+    rows = _accepted(tables, contract, checked, table)
+    return OpenedTable(contract, table, raw, checked, account, rows, currency)
+
+
+def _check_time_zone(engine: Any, mapping: SourceMapping, table: TableMapping) -> None:
+    zone = table.reading.time_zone
+    if zone is not None and zone not in (known := time_zones(engine)):
+        raise SourceError(
+            f"{mapping.shown}: time_zone: {zone} is not a name of a time zone"
+            f"{did_you_mean(zone, known)}; write it like Europe/Berlin or Asia/Shanghai"
+        )
+
+
+def _currency(mapping: SourceMapping, table: TableMapping, raw: RawRows) -> str | None:
+    """The one currency of a source: as declared, or as its column says.
+
+    Raises:
+        DataError: the column has several and none is declared.
+    """
+    if mapping.currency is not None or "currency" not in table.mapped:
+        return mapping.currency
+    if "currency" in table.constants:
+        counts: list[Any] = [{"code": table.constants["currency"]}]
+    else:
+        column = raw.rows[f"column_{raw.columns.index(table.columns['currency'])}"]
+        code = column.cast("string").strip().nullif("")
+        found = raw.rows.select(code=code).drop_null().group_by("code").agg(n=lambda t: t.count())
+        counts = found.order_by("code").to_pyarrow().to_pylist()
+    if len(counts) > 1:
+        listed = ", ".join(f"{each['code']} in {in_rows(each['n'])}" for each in counts)
+        raise DataError(
+            f"{mapping.shown}, {table.name}: several currencies, {listed}; one run has one: "
+            "convert the amounts, or set currency: and max_set_aside to leave the others out"
+        )
+    if counts and not CURRENCY.fullmatch(counts[0]["code"]):
+        raise DataError(
+            f"{mapping.shown}, {table.name}: currency says '{counts[0]['code']}', which is no "
+            "three-letter code such as EUR or CNY; set currency: to the code, and take the column "
+            "out of the mapping"
+        )
+    return str(counts[0]["code"]) if counts else None
+
+
+def _check(tables: Tables, contract: Contract, table: TableMapping, raw: RawRows) -> CheckedRows:
+    """Rows held against the contract: each alone, then beside the others and the other tables."""
+    columns = {
+        ours: tuple(f"column_{raw.columns.index(name)}" for name in factors(theirs, raw.columns))
+        for ours, theirs in table.columns.items()
+    }
+    mapped = Mapped(columns, table.constants, table.reading)
+    try:
+        alone = check_rows(contract, raw.rows, mapped)
+    except WrongType as fault:
+        raise SourceError(f"{tables.mapping.shown}, {contract.name}: {fault}") from None
+    checked = tables.evaluated(f"{contract.name}_alone", alone)
+    for step in _steps_beside_others(tables, contract, table):
+        after = step(checked)
+        if after is not checked:
+            checked = tables.evaluated(f"{contract.name}_checked", after)
+    return checked
+
+
+def _steps_beside_others(
+    tables: Tables, contract: Contract, table: TableMapping
+) -> list[Callable[[CheckedRows], CheckedRows]]:
+    steps: list[Callable[[CheckedRows], CheckedRows]] = []
+    if set(contract.key) <= set(table.mapped):
+        mark = mark_shared_orders if table.line_items else mark_repeats
+        steps.append(lambda checked: mark(contract, checked, tables.keep))
+    for column, other in contract.references.items():
+        if column in table.mapped and other in tables.mapping.tables and other != contract.name:
+            known = _known(tables, other)
+            steps.append(
+                lambda checked, column=column, other=other, known=known: mark_unknown(  # type: ignore[misc]
+                    checked, column, other, known
+                )
+            )
+    if contract.name == "owner_history":
+        steps.append(lambda checked: mark_overlaps(checked, tables.keep))
+    return steps
+
+
+def _known(tables: Tables, name: str) -> ir.Table:
+    """The keys of a table; of rows set aside too, since the customer is known all the same."""
+    opened = tables.open(name)
+    key = opened.checked.rows[opened.contract.key[0]]
+    return opened.checked.rows.select(key).drop_null()
+
+
+def _until(
+    tables: Tables, contract: Contract, checked: CheckedRows, today: dt.date, where: str
+) -> CheckedRows:
+    """Rows as of the day that the run looks at."""
+    day = tables.as_of
+    assert day is not None
+    if day > today:
+        raise ParameterError(f"as_of={day} lies in the future; today is {today}")
+    if contract.name == "transactions":
+        _refuse_before_the_first(checked, day, where)
+    if contract.dated_by is None:
+        return checked
+    checked = tables.evaluated(
+        f"{contract.name}_as_of", mark_later(checked, contract.dated_by, day)
+    )
+    if tables.later_rows == "fault":
+        _refuse_later_rows(checked, contract.dated_by, day, where)
+    return checked
+
+
+def _refuse_before_the_first(checked: CheckedRows, day: dt.date, where: str) -> None:
+    good = checked.accepted()
+    first = good.occurred_at.min(where=good.kind == "purchase").to_pyarrow().as_py()
+    if first is not None and day < first.date():
+        raise ParameterError(
+            f"{where}: as_of={day} lies before the first purchase, {first.date()}; "
+            "choose a day on or after it"
+        )
+
+
+def _refuse_later_rows(checked: CheckedRows, dated_by: str, day: dt.date, where: str) -> None:
+    bit = 1 << (len(checked.faults) - 1)
+    later = checked.rows.filter(checked.rows.faults == bit)
+    counted = later.agg(n=later.count(), last=later[dated_by].max().cast("date"))
+    found = counted.to_pyarrow().to_pylist()[0]
+    if found["n"]:
+        lie = "lies" if found["n"] == 1 else "lie"
+        raise DataError(
+            f"{where}: {in_rows(found['n'])} {lie} after as_of={day}, the last on "
+            f"{found['last']}; set later_rows: set_aside to look at the state as of "
+            f"{day}, or set as_of to the last day"
+        )
+
+
+def _accepted(
+    tables: Tables, contract: Contract, checked: CheckedRows, table: TableMapping
+) -> ir.Table:
+    """The rows that keep the contract, as it has them."""
+    rows = checked.accepted().drop("file", "row", "faults")
+    if contract.name == "transactions" and table.line_items:
+        return tables.keep("transactions", _orders(rows, table))
+    for event, known_since in contract.later.items():
+        if tables.as_of is not None and event in rows.columns:
+            # As of that day the ticket was open and the answer not there yet.
+            happened = rows[event] < midnight_after(tables.as_of)
+            known = [name for name in known_since if name in rows.columns]
+            rows = rows.mutate(
+                **{n: happened.ifelse(rows[n], None).cast(rows[n].type()) for n in known}
+            )
+    return tables.engine.create_view(contract.name, rows)
+
+
+def _orders(rows: ir.Table, table: TableMapping) -> ir.Table:
+    """Lines added up to one row an order."""
+    # An order with a kind is a purchase or a refund by its lines, else by its sum.
+    keys = ["transaction_id", "kind"] if "kind" in table.mapped else ["transaction_id"]
+    orders = rows.group_by(keys).agg(
+        customer_id=rows.customer_id.min(),
+        occurred_at=rows.occurred_at.min(),
+        amount=exact_amount(rows.amount).sum().cast("float64"),
+    )
+    if "kind" not in keys:
+        orders = orders.mutate(kind=(orders.amount < 0).ifelse("refund", "purchase"))
+    return orders.select("transaction_id", "customer_id", "occurred_at", "amount", "kind")
