@@ -22,6 +22,9 @@ START = "2022-01-03"  # a Monday; week 6 of each year is then about Spring Festi
 WEEKS, SNAPSHOT = 182, 156
 EXPERIMENT_LEAD = 13  # weeks from the first random assignment to the snapshot
 WEEKS_PER_MONTH = convert(1, "month", "week")
+WEEK_LIMITS = (8, 1040)
+# Twenty years from the latest start still end before the dates planted as future ones.
+START_LIMITS = (dt.date(1990, 1, 1), dt.date(2070, 1, 1))
 CONSUMERS_PER_BLOCK, ACCOUNTS_PER_BLOCK = 10_000, 1_000
 MOST_CUSTOMERS = 40_000_000  # ids beyond are for planted second and unknown ids
 CURRENCY, TIME_ZONE = "CNY", "Asia/Shanghai"
@@ -242,40 +245,30 @@ def check_parameters(
     for name, value, low, high in (
         ("customers", customers, 1, MOST_CUSTOMERS),
         ("seed", seed, 0, 2**63 - 1),
-        ("weeks", weeks, 8, 1040),
+        ("weeks", weeks, *WEEK_LIMITS),
     ):
         if not _is_whole(value) or not low <= value <= high:
             found.append(f"{name}={value!r} must be a whole number, {low:,} to {high:,}")
-    found += _ends(weeks, snapshot, randomised_from)
+    found += _faults_of_ends(weeks, snapshot, randomised_from)
     if kind not in KINDS:
         hint = did_you_mean(str(kind), KINDS)
         found.append(f"kind={kind!r} must be one of {', '.join(KINDS)}{hint}")
-    if kind == "pure" and accounts:
-        found.append(f"accounts={accounts!r}: the pure world has consumers only; leave it out")
-    elif accounts is not None and (not _is_whole(accounts) or not 0 <= accounts <= MOST_CUSTOMERS):
-        found.append(f"accounts={accounts!r} must be a whole number, 0 to {MOST_CUSTOMERS:,}")
     if isinstance(faults, WorldFaults):
         found += faults.complaints()
     elif faults not in (None, "planted"):
         found.append(
             f"faults={faults!r} must be 'planted', None for a clean world, or WorldFaults(…)"
         )
-    try:
-        first_day = check_day(start, "start")
-    except ParameterError as fault:
-        found.append(str(fault))
+    found += _faults_of_accounts(accounts, kind) + _faults_of_start(start)
     known = PURE_TABLES if kind == "pure" else tuple(TABLES)
     chosen = known if tables is None else ((tables,) if isinstance(tables, str) else tuple(tables))
-    found += [
-        f"tables: unknown '{name}'{did_you_mean(str(name), known)}; known: {', '.join(known)}"
-        for name in chosen
-        if name not in known
-    ]
-    if not chosen:
-        found.append("tables must name at least one table")
+    found += _faults_of_tables(chosen, known)
     if found:
         raise ParameterError("a world cannot be made of these arguments", found)
     count = 0 if kind == "pure" else customers // 10 if accounts is None else accounts
+    without = [name for name in chosen if not count and TABLES[name] == ("accounts",)]
+    if without and tables is not None:
+        raise ParameterError(f"accounts=0, but only accounts are in {', '.join(without)}")
     return WorldParameters(
         customers=int(customers),
         accounts=int(count),
@@ -283,19 +276,20 @@ def check_parameters(
         kind=kind,
         weeks=int(weeks),
         snapshot=int(snapshot),
-        randomised_from=int(_experiment_start(snapshot) if randomised_from is None else
-                            randomised_from),
-        start=first_day,
+        randomised_from=int(
+            _experiment_start(snapshot) if randomised_from is None else randomised_from
+        ),
+        start=check_day(start, "start"),
         faults=WorldFaults() if isinstance(faults, str) else faults,
-        tables=tuple(t for t in known if t in chosen and (count or TABLES[t] != ("accounts",))),
-    )  # fmt: skip
+        tables=tuple(name for name in known if name in chosen and name not in without),
+    )
 
 
 def _experiment_start(snapshot: int) -> int:
     return max(snapshot - EXPERIMENT_LEAD, snapshot // 2)
 
 
-def _ends(weeks: Any, snapshot: Any, randomised_from: Any) -> list[str]:
+def _faults_of_ends(weeks: Any, snapshot: Any, randomised_from: Any) -> list[str]:
     if not _is_whole(snapshot) or (_is_whole(weeks) and not 4 <= snapshot <= max(weeks, 4)):
         return [f"snapshot={snapshot!r} must be a whole week, 4 to weeks={weeks!r}"]
     if randomised_from is not None and (
@@ -303,3 +297,30 @@ def _ends(weeks: Any, snapshot: Any, randomised_from: Any) -> list[str]:
     ):
         return [f"randomised_from={randomised_from!r} must be a whole week, 0 to {snapshot}"]
     return []
+
+
+def _faults_of_accounts(accounts: Any, kind: Any) -> list[str]:
+    if kind == "pure" and accounts:
+        return [f"accounts={accounts!r}: the pure world has consumers only; leave it out"]
+    if accounts is not None and (not _is_whole(accounts) or not 0 <= accounts <= MOST_CUSTOMERS):
+        return [f"accounts={accounts!r} must be a whole number, 0 to {MOST_CUSTOMERS:,}"]
+    return []
+
+
+def _faults_of_start(start: Any) -> list[str]:
+    try:
+        day = check_day(start, "start")
+    except ParameterError as fault:
+        return [str(fault)]
+    low, high = START_LIMITS
+    return [] if low <= day <= high else [f"start={day} must lie between {low} and {high}"]
+
+
+def _faults_of_tables(chosen: tuple[Any, ...], known: tuple[str, ...]) -> list[str]:
+    if not chosen:
+        return ["tables must name at least one table"]
+    return [
+        f"tables: unknown '{name}'{did_you_mean(str(name), known)}; known: {', '.join(known)}"
+        for name in chosen
+        if name not in known
+    ]
