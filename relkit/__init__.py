@@ -41,6 +41,12 @@ _HOMES = {
     "relkit.studies.comparison": ["compare_models"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
+    "relkit.studies.history": [
+        "customer_history",
+        "expected_purchase_matrix",
+        "pick_customer",
+        "probability_alive_matrix",
+    ],
     "relkit.studies.movement": ["comparison_day", "refund_share", "value_since"],
     "relkit.studies.validation": ["try_holdout", "validate_holdout"],
     "relkit.privacy": ["pseudonym", "set_privacy"],

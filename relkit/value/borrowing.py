@@ -88,6 +88,7 @@ def borrow(
     start: FloatArray,
     coordinates: FloatArray,
     free: NDArray[np.bool_],
+    least_gain: float = LEAST_GAIN_OF_DIFFERENCE,
 ) -> Borrowed:
     """Log parameters of each group, drawn towards the centre as far as the data say.
 
@@ -96,6 +97,7 @@ def borrow(
         start: Log parameters at which the sum of the likelihoods is highest, shape (k,).
         coordinates: Log parameters to coordinates, an invertible matrix (k, k).
         free: Which coordinates are estimated, shape (k,); the others stay at the start.
+        least_gain: What a difference must add to the log-likelihood to be held for one.
     """
     back: FloatArray = np.linalg.inv(coordinates)[:, free].astype(np.float64)
     groups = [_Group(one, start, back) for one in likelihoods]
@@ -105,7 +107,7 @@ def borrow(
         centre, variance, moved = _settled(groups, centre, variance)
         weakest, gain = _weakest(groups, variance)
         settled = moved < SETTLED
-        if settled and gain >= LEAST_GAIN_OF_DIFFERENCE:
+        if settled and gain >= least_gain:
             return _result(groups, start, coordinates, free, centre, variance)
         # A difference that comes and goes with the last digit is none that holds.
         variance = np.where(np.arange(size) == weakest, 0.0, variance)

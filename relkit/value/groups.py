@@ -19,7 +19,7 @@ import pandas as pd
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
 from relkit.value.bgnbd_likelihood import Likelihood as BuyingLikelihood
-from relkit.value.borrowing import Borrowed, LogLikelihood, borrow
+from relkit.value.borrowing import LEAST_GAIN_OF_DIFFERENCE, Borrowed, LogLikelihood, borrow
 from relkit.value.gamma_gamma import GammaGammaFit, fit_gamma_gamma
 from relkit.value.gamma_gamma_likelihood import Likelihood as SpendLikelihood
 from relkit.value.inputs import (
@@ -135,7 +135,7 @@ class GroupFits(Generic[FitT]):
             ParameterError: not one label a customer, or a group that was not fitted.
             DataError: a label is missing.
         """
-        column = _column(labels, n)
+        column = read_labels(labels, n)
         known = {group: place for place, group in enumerate(self.fits)}
         found = column.map(known)
         unknown = list(dict.fromkeys(column[found.isna()]))
@@ -180,7 +180,7 @@ class PurchaseGroups(GroupFits[PurchaseFit[Any]]):
         return pd.DataFrame(
             {
                 "customer_id": np.asarray(ids),
-                "group": np.asarray(_column(labels, len(summary))),
+                "group": np.asarray(read_labels(labels, len(summary))),
                 "probability_alive": chance,
                 "expected_purchases": ahead,
             }
@@ -274,7 +274,7 @@ class SpendGroups(GroupFits[GammaGammaFit]):
         return pd.DataFrame(
             {
                 "customer_id": np.asarray(ids),
-                "group": np.asarray(_column(labels, len(summary))),
+                "group": np.asarray(read_labels(labels, len(summary))),
                 "expected_spend": spend,
             }
         )
@@ -309,8 +309,32 @@ def fit_by_group(
 
     Source: Efron & Morris (1975), JASA 70; see ``borrowing.py`` for the variances.
     """
-    kind = _KINDS[check_purchase_model(model)]
     pooled = fit_purchase_model(summary, model=model, unit=unit)
+    return fit_around(pooled, summary, labels, model=model)
+
+
+def fit_around(
+    pooled: PurchaseFit[Any],
+    summary: pd.DataFrame,
+    labels: Any,
+    *,
+    model: str,
+    least_gain: float = LEAST_GAIN_OF_DIFFERENCE,
+) -> PurchaseGroups:
+    """``fit_by_group`` where the fit to all is there already.
+
+    Args:
+        pooled: A fit to all of these customers.
+        summary: Frame with frequency, recency and T.
+        labels: One group a customer, shape (n,).
+        model: Name of the model that was fitted.
+        least_gain: As for ``borrow``; 0 where groups are known to differ.
+
+    Raises:
+        ParameterError, DataError, FitError: as for ``fit_by_group``.
+    """
+    kind = _KINDS[check_purchase_model(model)]
+    start = np.log(pooled.params)
     history = read_history(summary, None, None, None)
     groups, places = _grouped(labels, len(history.T))
     likelihoods, counts = [], []
@@ -318,11 +342,7 @@ def fit_by_group(
         part = _part(history, places == place)
         likelihoods.append(_unscaled(kind.statistic(part), kind.timed, 4))
         counts.append((len(part.T), int((part.frequency > 0).sum())))
-    free = np.ones(4, dtype=bool)
-    # At a limit of the box only the means are known, of the whole and so of its parts.
-    free[1], free[3] = not pooled._unbounded[0], not pooled._unbounded[2]
-    start = np.log(pooled.params)
-    shared = borrow(likelihoods, start, kind.coordinates, free)
+    shared = borrow(likelihoods, start, kind.coordinates, _free(pooled), least_gain)
     fits = {}
     for place, (group, (n, repeaters)) in enumerate(zip(groups, counts, strict=True)):
         fits[group] = replace(
@@ -336,6 +356,42 @@ def fit_by_group(
         )
     borrowed = dict(zip(groups, shared.weight_of_whole.tolist(), strict=True))
     return PurchaseGroups(pooled, fits, borrowed, shared.between, pooled.kind.fields, shared)
+
+
+def information_by_group(
+    pooled: PurchaseFit[Any], summary: pd.DataFrame, labels: Any, *, model: str
+) -> tuple[FloatArray, FloatArray]:
+    """Score and information of each group at the pooled parameters, in coordinates.
+
+    Args:
+        pooled: A fit to all of these customers.
+        summary: Frame with frequency, recency and T.
+        labels: One group a customer, shape (n,).
+        model: Name of the model that was fitted.
+
+    Returns:
+        Scores (g, k) and information (g, k, k) in the coordinates that the whole
+        identifies: log mean rate of buying first. Directions in which a group's
+        likelihood bends upwards count as unknown to it.
+    """
+    kind = _KINDS[check_purchase_model(model)]
+    history = read_history(summary, None, None, None)
+    groups, places = _grouped(labels, len(history.T))
+    free = _free(pooled)
+    back = np.linalg.inv(kind.coordinates)[:, free]
+    scores, information = [], []
+    for place in range(len(groups)):
+        statistic = kind.statistic(_part(history, places == place))
+        _, gradient, hessian = _unscaled(statistic, kind.timed, 4)(np.log(pooled.params))
+        curvature, axes = np.linalg.eigh(-back.T @ hessian @ back)
+        scores.append(back.T @ gradient)
+        information.append((axes * np.maximum(curvature, 0.0)) @ axes.T)
+    return np.stack(scores), np.stack(information)
+
+
+def _free(pooled: PurchaseFit[Any]) -> np.ndarray:
+    """Coordinates that are known; at a limit of the box only the two means are."""
+    return np.array([True, not pooled._unbounded[0], True, not pooled._unbounded[2]])
 
 
 def fit_spend_by_group(summary: pd.DataFrame, labels: Any) -> SpendGroups:
@@ -422,7 +478,7 @@ def _silent(log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
 
 def _grouped(labels: Any, n: int) -> tuple[list[Hashable], IntArray]:
     """The groups in order (of categories, else sorted) and each customer's place in it."""
-    column = _column(labels, n)
+    column = read_labels(labels, n)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.cat.remove_unused_categories()
         return list(column.cat.categories), np.asarray(column.cat.codes, dtype=np.intp)
@@ -433,7 +489,7 @@ def _grouped(labels: Any, n: int) -> tuple[list[Hashable], IntArray]:
     return list(groups), np.asarray(places, dtype=np.intp)
 
 
-def _column(labels: Any, n: int) -> pd.Series:
+def read_labels(labels: Any, n: int) -> pd.Series:
     """Labels as a column, one a customer, none missing."""
     column = pd.Series(labels).reset_index(drop=True)
     if len(column) != n:
