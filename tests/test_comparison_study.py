@@ -189,6 +189,14 @@ def test_the_cuts_lie_where_they_should(shop):
     assert windows.training.length == pytest.approx(4)
 
 
+def test_a_week_that_begins_before_the_first_purchase_is_no_time_seen(shop):
+    """182 days from the first purchase on, 185 to come, and a week of 188 days back."""
+    found = compare_models(
+        shop, calibration_end="2023-07-02", as_of="2024-01-03", models=["bg_nbd"], grain="week"
+    )
+    assert found.to_frame()["status"].tolist()[1:] == ["computed"] * 3
+
+
 def test_a_short_calibration_has_no_time_for_trees(shop):
     found = compare_models(
         shop, calibration_end="2023-02-19", as_of="2024-06-30", models=["bg_nbd"]

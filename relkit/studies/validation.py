@@ -154,7 +154,9 @@ def earlier_windows(transactions: Table, split: HoldoutSummary, grain: str) -> E
     """
     end = date.fromisoformat(split.calibration.attrs["as_of"])
     days = round(split.holdout_length * days_per(split.unit))
-    seen = (end - split.start).days
+    # Not from split.start: with grain 'week' that is the week's first day, which may
+    # lie before anybody bought.
+    seen = (end - split.calibration["first_at"].min().date()).days
     half = min(days, seen // 2)
 
     def cut(back: int) -> EarlierWindow:

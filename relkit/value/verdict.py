@@ -3,7 +3,8 @@
 All methods are held against the same customers, so their figures go up and down
 together; only the spread of the difference tells a win from a tie. It is measured by
 drawing customers anew. What all customers share, such as a bad winter, is in no such
-interval: a win is one for this holdout.
+interval: a win is one for this holdout. Each contest stands at 95 % by itself, so that
+of twenty between equals one is called by chance.
 """
 
 from __future__ import annotations

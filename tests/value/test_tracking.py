@@ -157,6 +157,16 @@ def test_a_base_without_seasons_is_seldom_called_seasonal(leaves):
     assert mean == pytest.approx(1, abs=4 * math.sqrt(2 / 74 / worlds))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["bg_nbd", "mbg_nbd"])
+def test_the_wrong_model_is_no_season(model):
+    """Customers who leave at any time, many of them, under models that say otherwise."""
+    for seed in range(4):
+        found = tracking_dispersion(lived(seed, model, n=8000, leaves="pareto_nbd"))
+        assert not found.is_visible
+        assert found.swing < 0.05
+
+
 def test_a_few_bases_without_seasons_are_not_called_seasonal():
     found = [tracking_dispersion(lived(seed)) for seed in range(12)]
     assert sum(one.is_visible for one in found) <= 1
