@@ -1,7 +1,7 @@
 """Fits handed to lifetimes and taken from it, so that existing notebooks go on.
 
 lifetimes (0.11.3, archived) writes a fit as an object with ``params_`` and a few
-frames beside it. Its fitters scale T while they search, but report alpha in the
+frames beside it. Its fitters scale T while they search, but report scales in the
 unit of the T they were given, as relkit does; so parameters pass unchanged.
 """
 
@@ -20,8 +20,10 @@ from relkit.value.bgnbd import BGNBD, BGNBDFit
 from relkit.value.gamma_gamma import GammaGamma, GammaGammaFit
 from relkit.value.inputs import read_history, read_spend
 from relkit.value.mbgnbd import MBGNBD, MBGNBDFit
+from relkit.value.pareto_nbd import ParetoNBD, ParetoNBDFit
 
-Purchases = BGNBD | BGNBDFit | MBGNBD | MBGNBDFit
+Known = BGNBD | MBGNBD | ParetoNBD | GammaGamma
+Purchases = BGNBD | BGNBDFit | MBGNBD | MBGNBDFit | ParetoNBD | ParetoNBDFit
 Spend = GammaGamma | GammaGammaFit
 
 # lifetimes' fitter, our model, its name, our fit, lifetimes' simulation of it.
@@ -30,6 +32,7 @@ COUNTERPARTS: dict[str, tuple[Any, str, str, str | None]] = {
     "ModifiedBetaGeoFitter": (
         MBGNBD, "MBG/NBD", "fit_mbgnbd", "modified_beta_geometric_nbd_model",
     ),
+    "ParetoNBDFitter": (ParetoNBD, "Pareto/NBD", "fit_pareto_nbd", "pareto_nbd_model"),
     "GammaGammaFitter": (GammaGamma, "Gamma-Gamma", "fit_gamma_gamma", None),
 }  # fmt: skip
 
@@ -45,6 +48,7 @@ def to_lifetimes(fit: Purchases | Spend, summary: pd.DataFrame | None = None) ->
 
     Returns:
         A ``BetaGeoFitter`` for BG/NBD, a ``ModifiedBetaGeoFitter`` for MBG/NBD, a
+        ``ParetoNBDFitter`` for Pareto/NBD (whose own fits have no standard errors), a
         ``GammaGammaFitter`` for Gamma-Gamma; times in the unit of the fit. Standard
         errors are those of the fit: inf where it has no finite one, nan for known
         parameters, which have none. The variance matrix is the delta method's,
@@ -65,7 +69,7 @@ def to_lifetimes(fit: Purchases | Spend, summary: pd.DataFrame | None = None) ->
             f"or one of {models}"
         )
     # FitError before seconds are spent on the import.
-    model = fit if isinstance(fit, BGNBD | MBGNBD | GammaGamma) else fit.model
+    model = fit if isinstance(fit, Known) else fit.model
     name = next(name for name, (ours, *_) in COUNTERPARTS.items() if type(model) is ours)
     fitter = getattr(_lifetimes(), name)()
     fitter.params_ = pd.Series(fit.params._asdict())
@@ -79,17 +83,17 @@ def to_lifetimes(fit: Purchases | Spend, summary: pd.DataFrame | None = None) ->
     return fitter
 
 
-def from_lifetimes(fitter: Any, unit: str | None = None) -> BGNBD | MBGNBD | GammaGamma:
+def from_lifetimes(fitter: Any, unit: str | None = None) -> Known:
     """The model that a fitted lifetimes fitter holds, with every prediction of relkit.
 
     Args:
-        fitter: A fitted ``BetaGeoFitter``, ``ModifiedBetaGeoFitter`` or
-            ``GammaGammaFitter``.
+        fitter: A fitted ``BetaGeoFitter``, ``ModifiedBetaGeoFitter``,
+            ``ParetoNBDFitter`` or ``GammaGammaFitter``.
         unit: Unit of the T that it was fitted on: 'day' for lifetimes'
             ``freq='D'``. Gamma-Gamma has no time and makes no use of it.
 
     Returns:
-        ``BGNBD`` or ``MBGNBD`` with alpha in ``unit``, or ``GammaGamma``. The
+        ``BGNBD``, ``MBGNBD`` or ``ParetoNBD`` with times in ``unit``, or ``GammaGamma``. The
         parameters as they are, a penalised fit's too, and taken as known: totals
         have no interval from the fit. For one, fit anew, with ``rk.fit_bgnbd``.
 
@@ -116,9 +120,7 @@ def from_lifetimes(fitter: Any, unit: str | None = None) -> BGNBD | MBGNBD | Gam
         raise ParameterError(
             f"the params_ of this {name} are {', '.join(params)}; {', '.join(names)} are required"
         )
-    taken: BGNBD | MBGNBD | GammaGamma = (
-        model(**params) if model is GammaGamma else model(**params, unit=unit)
-    )
+    taken: Known = model(**params) if model is GammaGamma else model(**params, unit=unit)
     return taken
 
 
@@ -133,7 +135,7 @@ def _lifetimes() -> Any:
 def _variance_matrix(fit: Purchases | Spend) -> pd.DataFrame:
     """Covariance of the parameters themselves; inf or nan where there is none."""
     names = list(fit.params._fields)
-    if isinstance(fit, BGNBD | MBGNBD | GammaGamma):
+    if isinstance(fit, Known):
         return pd.DataFrame(np.nan, index=names, columns=names)
     params = np.array(fit.params)
     matrix = params[:, None] * params[None, :] * fit.covariance
@@ -160,7 +162,7 @@ def _give_data(fitter: Any, fit: Purchases | Spend, summary: pd.DataFrame) -> No
             "frequency": spend.frequency[used],
         }
     data = pd.DataFrame(columns).assign(weights=1)
-    if not isinstance(fit, BGNBD | MBGNBD | GammaGamma) and len(data) != fit.n:
+    if not isinstance(fit, Known) and len(data) != fit.n:
         raise ParameterError(
             f"the summary has {len(data):,} customers that this model is fitted on, the fit has "
             f"{fit.n:,}; give the summary that was fitted, a row a customer, or none"

@@ -38,6 +38,18 @@ def theirs_modified(sample):
 
 
 @pytest.fixture(scope="module")
+def theirs_pareto():
+    """A Pareto/NBD fitter as its fit leaves it; the fit itself takes minutes.
+
+    Parameters: Fader, Hardie & Lee (2005), table 2, CDNOW sample in weeks.
+    """
+    fitter = lifetimes.ParetoNBDFitter()
+    fitter.params_ = pd.Series({"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669})
+    fitter.predict = fitter.conditional_expected_number_of_purchases_up_to_time
+    return fitter
+
+
+@pytest.fixture(scope="module")
 def repeaters(sample):
     return sample[(sample["frequency"] > 0) & (sample["monetary_value"] > 0)]
 
@@ -56,7 +68,8 @@ def histories_of(sample):
 
 @pytest.mark.parametrize("horizon", [1.0, 39.0, 104.0])
 @pytest.mark.parametrize(
-    ("fixture", "kind"), [("theirs", rk.BGNBD), ("theirs_modified", rk.MBGNBD)]
+    ("fixture", "kind"),
+    [("theirs", rk.BGNBD), ("theirs_modified", rk.MBGNBD), ("theirs_pareto", rk.ParetoNBD)],
 )
 def test_their_fit_predicts_here_what_it_predicts_there(request, sample, fixture, kind, horizon):
     theirs = request.getfixturevalue(fixture)
@@ -87,7 +100,7 @@ def test_published_figures_survive_both_ways(sample):
 
 
 @pytest.mark.parametrize(("unit", "days"), [("week", 7.0), ("day", 1.0)])
-@pytest.mark.parametrize("fit_here", [rk.fit_bgnbd, rk.fit_mbgnbd])
+@pytest.mark.parametrize("fit_here", [rk.fit_bgnbd, rk.fit_mbgnbd, rk.fit_pareto_nbd])
 def test_our_fit_predicts_there_what_it_predicts_here(sample, fit_here, unit, days):
     per_unit = sample.assign(recency=sample["recency"] * 7 / days, T=sample["T"] * 7 / days)
     per_unit.attrs["unit"] = unit
@@ -194,6 +207,24 @@ def test_with_the_summary_their_print_and_matrices_work(sample, theirs, repeater
     assert rk.from_lifetimes(loaded).params == rk.from_lifetimes(fitter).params
 
 
+def test_pareto_goes_both_ways(sample, theirs_pareto):
+    fit = rk.fit_pareto_nbd(sample)
+    fitter = rk.to_lifetimes(fit, sample)
+    assert type(fitter) is lifetimes.ParetoNBDFitter
+    assert rk.from_lifetimes(fitter, unit="week").params == tuple(fit.params)
+    assert repr(fitter).startswith("<lifetimes.ParetoNBDFitter: fitted with 2357 subjects, alpha")
+    assert list(fitter.params_.index) == list(theirs_pareto.params_.index)
+    # Its own fits have none; here they are those of the fit.
+    assert fitter.standard_errors_.to_numpy() == pytest.approx(fit.standard_errors, rel=1e-12)
+    assert len(fitter.generate_new_data(size=len(sample))) == len(sample)
+    chances = fit.purchase_distribution(sample.head(30), horizon=39, most=3)
+    for k in range(4):
+        there = fitter.conditional_probability_of_n_purchases_up_to_time(
+            k, 39.0, *(column[:30] for column in histories_of(sample))
+        )
+        assert chances[:, k] == pytest.approx(np.array(there), rel=1e-6)
+
+
 def test_a_summary_of_others_is_refused(sample):
     fit = rk.fit_bgnbd(sample)
     with pytest.raises(ParameterError, match=r"2,356 customers.*the fit has 2,357"):
@@ -214,11 +245,11 @@ def test_a_penalised_fit_comes_as_it_is(sample):
 def test_what_cannot_be_taken_is_said(theirs):
     supported = (
         r"it takes BetaGeoFitter \(BG/NBD\), ModifiedBetaGeoFitter \(MBG/NBD\), "
-        r"GammaGammaFitter \(Gamma-Gamma\)"
+        r"ParetoNBDFitter \(Pareto/NBD\), GammaGammaFitter \(Gamma-Gamma\)"
     )
     # A class of the reader's own may be another model under the same parameters.
     derived = type("BetaGeoFitter", (lifetimes.BetaGeoFitter,), {})()
-    for wrong in (lifetimes.ParetoNBDFitter(), derived, "a string"):
+    for wrong in (lifetimes.BetaGeoBetaBinomFitter(), derived, "a string"):
         with pytest.raises(ParameterError, match=f"{type(wrong).__name__}; {supported}"):
             rk.from_lifetimes(wrong)
     with pytest.raises(ParameterError, match="give the instance, not the class"):
