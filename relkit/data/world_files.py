@@ -113,13 +113,17 @@ def write_world(
         csv: Whether to write the tables as CSV too.
 
     Raises:
-        ParameterError: arguments that cannot be meant, or a folder that holds anything
-            else than a world.
+        ParameterError: arguments that cannot be meant, no transactions, or a folder
+            that holds anything else than a world as it was written.
         RunError: the disk is full or may not be written; nothing is left behind.
     """
     world = check_parameters(
         customers, seed, kind, weeks, snapshot, faults, accounts, start, randomised_from, tables
     )
+    if not world.wants("transactions"):
+        raise ParameterError(
+            "tables must name transactions too: no source can be opened without them"
+        )
     target = Path(os.path.abspath(Path(folder).expanduser()))
     _refuse_foreign(target, str(folder))
     try:
@@ -127,9 +131,7 @@ def write_world(
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
             draft = Path(scratch) / "world"
             rows, truth_rows = _write(draft, world, csv)
-            if target.exists():
-                os.rename(target, Path(scratch) / "earlier")
-            os.rename(draft, target)
+            _put_in_place(draft, target, Path(scratch) / "earlier")
     except OSError as fault:
         raise RunError(
             f"{folder}: cannot be written: {fault.strerror or fault}; nothing was left behind"
@@ -143,8 +145,20 @@ def write_world(
     )
 
 
+def _put_in_place(draft: Path, target: Path, earlier: Path) -> None:
+    if not target.exists():
+        os.rename(draft, target)
+        return
+    os.rename(target, earlier)
+    try:
+        os.rename(draft, target)
+    except BaseException:
+        os.rename(earlier, target)
+        raise
+
+
 def _refuse_foreign(target: Path, shown: str) -> None:
-    """Only a folder that holds a world and nothing else may be replaced."""
+    """Only a folder that holds a world as it was written, and nothing else, may be replaced."""
     if not os.path.lexists(target):
         return
     if target.is_symlink() or not target.is_dir():
@@ -156,15 +170,16 @@ def _refuse_foreign(target: Path, shown: str) -> None:
         return
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))
-        ours = {RECORD, *record["files"]} if record["format"] == FORMAT else set()
-    except (OSError, ValueError, KeyError, TypeError):
+        hashes = {RECORD: None, **record["files"]} if record["format"] == FORMAT else {}
+        ours = {n for n in present & set(hashes) if hashes[n] in (None, _sha256(target / n))}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = set()
     foreign = sorted(present - ours)
     if foreign:
         more = f" and {len(foreign) - 3:,} more" if len(foreign) > 3 else ""
         raise ParameterError(
-            f"{shown} holds files that are not of a synthetic world ({', '.join(foreign[:3])}"
-            f"{more}); nothing was changed; name another folder"
+            f"{shown} holds what is not, or no longer, of a synthetic world "
+            f"({', '.join(foreign[:3])}{more}); nothing was changed; name another folder"
         )
 
 

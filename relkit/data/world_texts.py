@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from relkit.data.world_parameters import CURRENCY, WorldParameters
+from relkit.data.world_parameters import CURRENCY, TIME_ZONE, WorldParameters
 
 NOTES: Mapping[str, str] = {
     "transactions": "purchases of consumers",
@@ -38,14 +38,14 @@ def source_text(world: WorldParameters, form: str, columns: Mapping[str, Sequenc
         "# Simulated customers; nobody here is real.",
         "name: {en: Synthetic world, zh: 合成客户世界}",
         f"format: {form}",
-        f"files: data/transactions.{form}",
         f"currency: {CURRENCY}",
-        "time_zone: null               # times are local to the company",
+        f"time_zone: {TIME_ZONE}       # times are wall clock there",
         "synthetic: true",
+        "tables:",
     ]
-    if "transactions" in columns:
-        lines.append("transactions:                 # our column: the file's")
-        lines += [f"  {name}: {name}" for name in columns["transactions"]]
+    for name in world.tables:
+        lines += [f"  {name}:", f"    files: data/{name}.{form}", "    columns:"]
+        lines += [f"      {column}: {column}" for column in columns[name]]
     return "\n".join(lines) + "\n"
 
 
