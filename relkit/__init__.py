@@ -41,6 +41,7 @@ _HOMES = {
     "relkit.studies.comparison": ["compare_models"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
+    "relkit.studies.grains": ["grain_effect"],
     "relkit.studies.history": [
         "customer_history",
         "expected_purchase_matrix",
