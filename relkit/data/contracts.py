@@ -47,6 +47,7 @@ def contracts(now: Circumstances = Circumstances()) -> Mapping[str, Contract]:  
         _owners(),
         _owner_history(now),
         _interviews(now),
+        _survey_values(now),
         _stages(now),
         _needs(),
         _reviews(now),
@@ -128,6 +129,9 @@ def _customers(now: Circumstances) -> Contract:
             "region": text(),
             "owner_id": id_("owner_id", of="owners"),
             "decision_maker": text(),
+            # Only to find one person under two ids; neither is ever shown.
+            "email": text(),
+            "phone": text(),
             # People were born before computers, so only the future is impossible.
             "birthday": time("birthday", now, day=True, past=False),
             "time_zone": text(),
@@ -366,6 +370,21 @@ def _interviews(now: Circumstances) -> Contract:
             "value": text(required=True),
         },
         dated_by="interviewed_at",
+    )
+
+
+def _survey_values(now: Circumstances) -> Contract:
+    """What customers said of themselves, held against the CRM and the interviews."""
+    return contract(
+        "survey_values",
+        ["customer_id", "field", "answered_at"],
+        {
+            "customer_id": id_("customer_id", required=True, of="customers"),
+            "field": text(required=True),
+            "answered_at": time("answered_at", now, required=True),
+            "value": text(required=True),
+        },
+        dated_by="answered_at",
     )
 
 

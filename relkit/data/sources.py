@@ -83,6 +83,7 @@ class Source:
     owners = _Supplied()
     owner_history = _Supplied()
     interviews = _Supplied()
+    survey_values = _Supplied()
     stages = _Supplied()
     needs = _Supplied()
     reviews = _Supplied()
