@@ -212,12 +212,16 @@ def _lengths(horizon: Any) -> FloatArray:
     Raises:
         ParameterError: one that is not positive and finite.
     """
+    given = np.asarray(horizon)
     try:
-        lengths = np.atleast_1d(np.asarray(horizon, dtype=float)).ravel()
+        # A truth value or a text counts as a number for numpy, and as a slip here.
+        lengths = np.atleast_1d(given.astype(float)).ravel() if given.dtype.kind in "iufO" else None
     except (TypeError, ValueError):
+        lengths = None
+    if lengths is None:
         raise ParameterError(
             f"horizon={horizon!r} must be a number of units, or an array of such numbers"
-        ) from None
+        )
     for length in lengths[~(np.isfinite(lengths) & (lengths > 0))][:1]:
         read_horizon(float(length))
     return lengths

@@ -12,7 +12,6 @@ from relkit.errors import DataError, FitError, ParameterError
 from relkit.value.bgnbd import BGNBD, fit_bgnbd
 from relkit.value.bgnbd_likelihood import Likelihood
 from relkit.value.inputs import read_history
-from relkit.value.newton import maximise
 
 CDNOW = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 
@@ -74,14 +73,6 @@ def test_derivatives_are_those_of_the_likelihood(sample, which):
         (high, up, _), (low, down, _) = function(ahead), function(back)
         assert gradient[i] == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-4)
         assert hessian[i] == pytest.approx((up - down) / (2 * step), rel=1e-6, abs=1e-4)
-
-
-def test_a_hundred_starts_end_in_one_optimum(sample):
-    statistic = Likelihood.of(read_history(sample, None, None, None))
-    rng = np.random.default_rng(1)
-    low, high = np.log([1e-6, 1e-9, 1e-6, 1e-6]), np.log([1e5, 1e14, 1e5, 1e6])
-    ends = [maximise(statistic, rng.normal(0, 2.5, 4), low, high).point for _ in range(100)]
-    assert np.ptp(ends, axis=0).max() < 1e-7
 
 
 def test_standard_errors_are_those_of_repeated_samples(simulate):

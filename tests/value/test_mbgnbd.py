@@ -13,8 +13,6 @@ from relkit.errors import DataError, FitError, ParameterError
 from relkit.value.bgnbd_likelihood import Likelihood
 from relkit.value.futures import draw_futures
 from relkit.value.inputs import read_history
-from relkit.value.newton import maximise
-from relkit.value.purchase_fit import HIGHEST, LOWEST
 
 KNOWN = rk.MBGNBD(r=0.525, alpha=6.183, a=0.891, b=1.614)
 HISTORIES = [(0, 0.0, 5.0), (0, 0.0, 38.86), (1, 0.0, 5.0), (2, 30.43, 38.86), (7, 9.0, 9.0)]
@@ -90,13 +88,6 @@ def test_derivatives_are_those_of_the_likelihood(sample):
         (high, up, _), (low, down, _) = statistic(point + step), statistic(point - step)
         assert gradient[i] == pytest.approx((high - low) / 2e-5, rel=1e-6, abs=1e-4)
         assert hessian[i] == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-4)
-
-
-def test_forty_starts_end_in_one_optimum(sample):
-    statistic = Likelihood.of(read_history(sample, None, None, None), first_chances=1)
-    rng = np.random.default_rng(1)
-    ends = [maximise(statistic, rng.normal(0, 2, 4), LOWEST, HIGHEST).point for _ in range(40)]
-    assert np.ptp(ends, axis=0).max() < 1e-7
 
 
 def lived(rng, n, r, alpha, a, b, T):
