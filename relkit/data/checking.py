@@ -107,19 +107,17 @@ def check_rows(contract: Contract, raw: ir.Table, mapped: Mapped) -> CheckedRows
     for name, text in mapped.constants.items():
         parsing.let(f"constant {name}", ibis.literal(text))
     theirs = dict(mapped.columns) | {name: (f"constant {name}",) for name in mapped.constants}
-    unread = {
-        name: _read_column(parsing, contract, name, theirs[name], mapped.reading)
-        for name in contract.columns
-        if name in theirs
-    }
+    given = [name for name in contract.columns if name in theirs]
+    for name in given:
+        _read_column(parsing, contract, name, theirs[name], mapped.reading)
     if contract.complete is not None:
         for name, value in contract.complete(parsing.rows, theirs, mapped.reading).items():
             parsing.let(name, value)
-    for name, faults in unread.items():
-        _fault_column(parsing, contract, name, faults)
     if len(contract.key) == 1 and contract.key[0] not in theirs:
         # No id is given, so every row stands for itself and repeats cannot be told.
         parsing.let(contract.key[0], raw.file.cast("string") + ":" + raw.row.cast("string"))
+    for name in given:
+        _fault_column(parsing, contract, name, mapped.reading)
     for check in contract.schema.checks:
         if set(check.statistics["needs"]) <= set(theirs):
             reason = Reason(check.error, check.title, check.description)
@@ -139,13 +137,9 @@ def _as_checked(contract: Contract, parsing: Parsing) -> CheckedRows:
     )
 
 
-_Unread = list[tuple[Reason, "ir.BooleanValue"]]
-
-
 def _read_column(
     parsing: Parsing, contract: Contract, name: str, raws: tuple[str, ...], reading: Reading
-) -> _Unread:
-    """Add a column of ours, and say for which reasons a text could not be read."""
+) -> None:
     match contract.kind(name):
         case "id":
             read_id(parsing, name, raws[0])
@@ -154,49 +148,48 @@ def _read_column(
         case "text":
             read_text(parsing, name, raws[0])
         case "flag":
-            garbled = read_flag(parsing, name, raws[0])
-            return [
-                (
-                    Reason(f"{name} is not true or false", f"{name} 不是是或否", _FLAG_REMEDY),
-                    garbled,
-                )
-            ]
+            read_flag(parsing, name, raws[0])
         case "number":
-            wordy = read_number(parsing, name, raws, reading)
-            remedy = "numbers like 1234.50 are required"
-            return [(Reason(f"{name} is text", f"{name} 不是数字", remedy), wordy)]
+            read_number(parsing, name, raws, reading)
         case "time":
-            return _unread_time(name, reading, *read_time(parsing, name, raws[0], reading))
+            read_time(parsing, name, raws[0], reading)
         case "day":
-            return _unread_time(name, reading, *read_day(parsing, name, raws[0], reading))
-    return []
+            read_day(parsing, name, raws[0], reading)
 
 
-def _unread_time(
-    name: str, reading: Reading, garbled: ir.BooleanValue, offset: ir.BooleanValue | None
-) -> _Unread:
-    written = f"dates: '{reading.dates}'" if reading.dates else "ISO dates like 2025-01-31"
-    faults = [(Reason(f"{name} is unreadable", f"{name} 无法识别", f"expected {written}"), garbled)]
-    if offset is not None:
-        zone = "set time_zone, like Europe/Berlin or Asia/Shanghai: a day is a day there"
-        reason = Reason(f"{name} has an offset from UTC", f"{name} 带有时区偏移", zone)
-        faults.insert(0, (reason, offset))
-    return faults
-
-
-def _fault_column(parsing: Parsing, contract: Contract, name: str, unread: _Unread) -> None:
+def _fault_column(parsing: Parsing, contract: Contract, name: str, reading: Reading) -> None:
     """The faults of a column: empty where it may not be, not readable, what its checks find."""
-    column = contract.schema.columns[name]
+    column, rows = contract.schema.columns[name], parsing.rows
+    unread = _unread(contract, name, reading)
+    unread = [(mark, reason) for mark, reason in unread if mark in rows.columns]
     if not column.nullable:
-        empty = parsing.rows[name].isnull()
-        for _, broken in unread:
-            empty = empty & ~broken
+        empty = rows[name].isnull()
+        for mark, _ in unread:
+            empty = empty & ~rows[mark]
         parsing.fault(name, _empty(contract, name), empty)
-    for reason, broken in unread:
-        parsing.fault(name, reason, broken)
+    for mark, reason in unread:
+        parsing.fault(name, reason, rows[mark])
     for check in column.checks:
         reason = Reason(check.error, check.title, check.description)
-        parsing.fault(name, reason, ~check(parsing.rows, name).check_output)
+        parsing.fault(name, reason, ~check(rows, name).check_output)
+
+
+def _unread(contract: Contract, name: str, reading: Reading) -> list[tuple[str, Reason]]:
+    """Where a text cannot be read: the column that marks it, and the reason."""
+    match contract.kind(name):
+        case "flag":
+            reason = Reason(f"{name} is not true or false", f"{name} 不是是或否", _FLAG_REMEDY)
+            return [(f"{name} garbled", reason)]
+        case "number":
+            remedy = "numbers like 1234.50 are required"
+            return [(f"{name} wordy", Reason(f"{name} is text", f"{name} 不是数字", remedy))]
+        case "time" | "day":
+            zone = "set time_zone, like Europe/Berlin or Asia/Shanghai: a day is a day there"
+            written = f"dates: '{reading.dates}'" if reading.dates else "ISO dates like 2025-01-31"
+            offset = Reason(f"{name} has an offset from UTC", f"{name} 带有时区偏移", zone)
+            garbled = Reason(f"{name} is unreadable", f"{name} 无法识别", f"expected {written}")
+            return [(f"{name} offset", offset), (f"{name} garbled", garbled)]
+    return []
 
 
 def _empty(contract: Contract, name: str) -> Reason:

@@ -16,16 +16,11 @@ _NUMBER = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 _NOT_FINITE = r"(?i)^[-+]?(nan|inf|infinity)$"
 
 
-def read_number(
-    parsing: Parsing, name: str, raws: Sequence[str], reading: Reading
-) -> ir.BooleanValue:
+def read_number(parsing: Parsing, name: str, raws: Sequence[str], reading: Reading) -> None:
     """Numbers as floats; an empty one is no 0, and 'twelve' is none.
 
     Several columns are multiplied, like Quantity * Price; what is wrong with one of
-    them is wrong with the product.
-
-    Returns:
-        Where a text is no number.
+    them is wrong with the product. Adds `NAME wordy` where a text is no number.
 
     Raises:
         WrongType: neither numbers nor text.
@@ -37,7 +32,7 @@ def read_number(
     product = reduce(operator.mul, (rows[factor] for factor in factors))
     wordy = reduce(operator.or_, (rows[f"{factor} wordy"] for factor in factors))
     parsing.let(name, product)
-    return parsing.let(f"{name} wordy", wordy)
+    parsing.let(f"{name} wordy", wordy)
 
 
 def _number(parsing: Parsing, name: str, raw: str, reading: Reading) -> None:

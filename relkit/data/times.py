@@ -16,14 +16,11 @@ _ISO_TIME = (
 _OFFSET = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
 
 
-def read_time(
-    parsing: Parsing, name: str, raw: str, reading: Reading
-) -> tuple[ir.BooleanValue, ir.BooleanValue | None]:
+def read_time(parsing: Parsing, name: str, raw: str, reading: Reading) -> None:
     """Times as timestamps without a zone, in the source's time zone.
 
-    Returns:
-        Where a text is no time; and where it has an offset though the source has no
-        time zone, or None where that cannot be.
+    Adds `NAME garbled` where a text is no time, and where that can be, `NAME offset`
+    where it has an offset from UTC though the source has no time zone.
 
     Raises:
         WrongType: numbers without a date pattern, zoned times without a time
@@ -54,16 +51,13 @@ def read_time(
     value = parsing.let(name, value)
     garbled = value.isnull() & present
     garbled = garbled if offset is None else garbled & ~offset
-    return parsing.let(f"{name} garbled", garbled), offset
+    parsing.let(f"{name} garbled", garbled)
 
 
-def read_day(
-    parsing: Parsing, name: str, raw: str, reading: Reading
-) -> tuple[ir.BooleanValue, ir.BooleanValue | None]:
-    """Days; of a time, the day it lies in. Returns and raises as `read_time`."""
-    faults = read_time(parsing, name, raw, reading)
+def read_day(parsing: Parsing, name: str, raw: str, reading: Reading) -> None:
+    """Days; of a time, the day it lies in. Adds and raises as `read_time`."""
+    read_time(parsing, name, raw, reading)
     parsing.let(name, parsing.rows[name].cast("date"))
-    return faults
 
 
 def _iso_time(
@@ -72,7 +66,10 @@ def _iso_time(
     """ISO 8601, with or without a time of day; and where an offset from UTC is in the way."""
     # The engine's own cast is wider: it takes 'epoch', and drops an offset in silence.
     is_iso = parsing.let(f"{name} iso", text.re_search(_ISO_TIME).fill_null(False))
-    offset = parsing.let(f"{name} offset", is_iso & text.re_search(_OFFSET).fill_null(False))
+    offset = parsing.let(
+        f"{name} {'offset' if reading.time_zone is None else 'zoned'}",
+        is_iso & text.re_search(_OFFSET).fill_null(False),
+    )
     plain = (is_iso & ~offset).ifelse(text, None).cast("string").try_cast("timestamp")
     if reading.time_zone is None:
         return plain, offset

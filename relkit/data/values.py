@@ -7,8 +7,10 @@ float column made of 17850 is one customer, not two. `times` and `numbers` read 
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from relkit.errors import ParameterError
@@ -84,12 +86,14 @@ class Parsing:
 
     Attributes:
         rows: The rows with all steps so far.
-        faults: What can be wrong with a row; the columns `fault 0`, `fault 1`, …
-            say for which rows it is.
+        faults: What can be wrong with a row.
+        broken: For each fault, whether a row has it; of the rows as they are when
+            the first fault is noted, so columns are added before.
     """
 
     rows: ir.Table
     faults: list[Fault] = field(default_factory=list)
+    broken: list[ir.BooleanValue] = field(default_factory=list)
 
     def let(self, name: str, value: ir.Value) -> ir.Value:
         """Add a column, and give it for the next step."""
@@ -106,13 +110,19 @@ class Parsing:
 
     def fault(self, column: str, reason: Reason, broken: ir.BooleanValue) -> None:
         """Note which rows a fault holds for."""
-        self.let(f"fault {len(self.faults)}", broken.fill_null(False))
+        self.broken.append(broken)
         self.faults.append(Fault(reason, column))
 
     def faults_as_number(self) -> ir.IntegerValue:
         """The sum of 2**i over the faults i that a row has."""
-        digits = (self.rows[f"fault {i}"].cast("int64") * 2**i for i in range(len(self.faults)))
-        return sum(digits, start=0)
+        import ibis
+
+        def digit(broken: ir.BooleanValue, bit: int) -> ir.IntegerValue:
+            number = broken.fill_null(False).ifelse(ibis.literal(2**bit, "int64"), 0)
+            return number.cast("int64")
+
+        digits = [digit(broken, bit) for bit, broken in enumerate(self.broken)]
+        return reduce(operator.add, digits)
 
 
 def read_id(parsing: Parsing, name: str, raw: str) -> None:
@@ -152,18 +162,22 @@ def read_choice(
     parsing.let(name, word.cases(*words.items(), else_=word).cast("string"))
 
 
-def read_flag(parsing: Parsing, name: str, raw: str) -> ir.BooleanValue:
-    """True or false; empty is not known, which is neither. Gives which cannot be read."""
+def read_flag(parsing: Parsing, name: str, raw: str) -> None:
+    """True or false; empty is not known, which is neither.
+
+    Adds `NAME garbled` where a text is neither.
+    """
     import ibis
 
     column = parsing.rows[raw]
     if column.type().is_boolean():
         parsing.let(name, column)
-        return ibis.literal(False)
+        parsing.let(f"{name} garbled", ibis.literal(False))
+        return
     word = parsing.let(f"{name} word", parsing.text(name, column).lower())
     answers = [(word, True) for word in _TRUE] + [(word, False) for word in _FALSE]
     value = parsing.let(name, word.cases(*answers, else_=None).cast("boolean"))
-    return parsing.let(f"{name} garbled", value.isnull() & word.notnull())
+    parsing.let(f"{name} garbled", value.isnull() & word.notnull())
 
 
 def exact_amount(amount: ir.Value) -> ir.Value:
