@@ -9,7 +9,12 @@ import pytest
 from scipy import stats
 
 import relkit as rk
-from relkit.data.world_consumers import make_consumers
+from relkit.data.world_consumers import (
+    buying_multiplier,
+    complaint_multiplier,
+    leaving_multiplier,
+    make_consumers,
+)
 from relkit.data.world_parameters import check_parameters
 
 # As the world was specified: share, rate, drop-out, gamma of spend, best contacts a month.
@@ -77,6 +82,18 @@ def test_the_laws_can_be_told_apart(full):
     here = full.group == 1
     assert not agrees(full.rate[here], stats.gamma(3, scale=1 / 31))
     assert not agrees(full.drop_chance[here], stats.beta(1, 15))
+
+
+def test_what_contacts_do_by_hand():
+    u = np.array([0.0, 1.0, 2.0, 3.0, 5.0, 100.0])
+    # 2u - u^2 is 0, 1, 0, -3, and never below -6; divided by its value at 1.
+    assert buying_multiplier(u) == pytest.approx(np.exp([-0.2, 0, -0.2, -0.8, -1.4, -1.4]))
+    # ln(1 + u) - ln 2 is -ln 2 at 0, 0 at 1, ln 2 at 3, ln 3 at 5.
+    ln2, ln3 = 0.69314718056, 1.09861228867
+    wanted = [math.exp(0.8 * ln2**2), 1, math.exp(0.8 * ln2**2), math.exp(0.8 * ln3**2)]
+    assert leaving_multiplier(u[[0, 1, 3, 4]]) == pytest.approx(wanted)
+    wanted = np.exp([0, 0, 0.35, 0.7, 1.4, 2.1])
+    assert complaint_multiplier(u) == pytest.approx(wanted)
 
 
 def test_arrivals(full):

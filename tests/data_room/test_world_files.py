@@ -228,6 +228,30 @@ def test_memory_does_not_grow_with_the_world(tmp_path):
     assert sizes == [CONSUMERS_PER_BLOCK] * 3
 
 
+@pytest.mark.slow
+def test_seconds_and_memory(tmp_path):
+    """20,000 customers in 5 s; three times as many blocks need no more memory to write."""
+    code = (
+        "import resource, sys, time, pandas, relkit as rk; "
+        "began = time.process_time(); {job}; "
+        "print(time.process_time() - began, "
+        "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+
+    def run(job):
+        said = subprocess.run(
+            [sys.executable, "-c", code.format(job=job), str(tmp_path / "world")],
+            check=True, capture_output=True, text=True, cwd=ROOT,
+        ).stdout  # fmt: skip
+        return map(float, said.split())
+
+    seconds, _ = run("rk.simulate_world(20_000)")
+    assert seconds < 5
+    _, two_blocks = run("rk.write_world(sys.argv[1], 20_000)")
+    _, six_blocks = run("rk.write_world(sys.argv[1], 60_000)")
+    assert six_blocks < 1.25 * two_blocks
+
+
 def test_what_a_command_prints(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = rk.write_world("out", **SMALL).describe()
