@@ -23,6 +23,9 @@ def numbered(prefix: str, *parts: tuple[Array, int], between: str = "-") -> pa.A
         prefix: What each begins with, ASCII.
         parts: Numbers, shape (n,), and how many digits they get.
         between: Stands between the numbers.
+
+    Raises:
+        OverflowError: a number does not fit; cut off, two ids could be the same.
     """
     count = len(parts[0][0])
     length = len(prefix) + sum(width for _, width in parts) + len(between) * (len(parts) - 1)
@@ -34,6 +37,8 @@ def numbered(prefix: str, *parts: tuple[Array, int], between: str = "-") -> pa.A
             letters[:, end : end + len(between)] = np.frombuffer(between.encode(), np.uint8)
             end += len(between)
         rest = np.asarray(numbers, np.int64)
+        if count and rest.max() >= 10**width:
+            raise OverflowError(f"{prefix}: {rest.max()} has more than {width} digits")
         for digit in range(width - 1, -1, -1):
             letters[:, end + digit] = 48 + rest % 10
             rest = rest // 10

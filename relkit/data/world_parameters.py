@@ -112,7 +112,7 @@ class WorldFaults:
             for name, rate in rates.items()
             if not _is_number(rate) or not 0 <= rate <= 0.1
         ]
-        if not _is_whole(self.silent_weeks) or not 0 <= self.silent_weeks <= 52:
+        if type(self.silent_weeks) is not int or not 0 <= self.silent_weeks <= 52:
             found.append(f"faults: silent_weeks={self.silent_weeks!r} must be 0 to 52 whole weeks")
         return found
 
@@ -261,7 +261,7 @@ def check_parameters(
         )
     found += _faults_of_accounts(accounts, kind) + _faults_of_start(start)
     known = PURE_TABLES if kind == "pure" else tuple(TABLES)
-    chosen = known if tables is None else ((tables,) if isinstance(tables, str) else tuple(tables))
+    chosen = known if tables is None else _listed(tables)
     found += _faults_of_tables(chosen, known)
     if found:
         raise ParameterError("a world cannot be made of these arguments", found)
@@ -314,6 +314,13 @@ def _faults_of_start(start: Any) -> list[str]:
         return [str(fault)]
     low, high = START_LIMITS
     return [] if low <= day <= high else [f"start={day} must lie between {low} and {high}"]
+
+
+def _listed(tables: Any) -> tuple[Any, ...]:
+    """One name or several."""
+    return (
+        tuple(tables) if isinstance(tables, Iterable) and not isinstance(tables, str) else (tables,)
+    )
 
 
 def _faults_of_tables(chosen: tuple[Any, ...], known: tuple[str, ...]) -> list[str]:

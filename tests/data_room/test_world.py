@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import relkit as rk
+from relkit.data.world_columns import numbered
 from relkit.data.world_parameters import CONSUMERS_PER_BLOCK
 
 TABLES = {
@@ -291,3 +292,12 @@ def test_arguments_that_cannot_be_meant_are_all_said():
 def test_single_faults_in_arguments(arguments, said):
     with pytest.raises(rk.ParameterError, match=said):
         rk.simulate_world(**{"customers": 10, **arguments})
+
+
+def test_ids_are_never_cut_off():
+    assert numbered("SYN-X", (np.array([7, 99]), 2), (np.array([1, 23]), 3)).to_pylist() == [
+        "SYN-X07-001",
+        "SYN-X99-023",
+    ]
+    with pytest.raises(OverflowError, match="100 has more than 2 digits"):
+        numbered("SYN-X", (np.array([7, 100]), 2))
