@@ -107,9 +107,9 @@ def _rows_of(value: LifetimeValue, customer_ids: Any) -> NDArray[np.intp]:
     rows = known.get_indexer(wanted)
     faults = []
     if (missing := wanted[rows < 0]).size:
-        faults.append(f"{len(missing):,} are not in the summary (first: {missing[0]!r})")
+        faults.append(f"{len(missing):,} are not in the summary (first: {missing[0]})")
     if (twice := wanted[wanted.duplicated()]).size:
-        faults.append(f"{len(twice):,} are named more than once (first: {twice[0]!r})")
+        faults.append(f"{len(twice):,} are named more than once (first: {twice[0]})")
     if faults:
         raise DataError(f"customer_ids: {len(wanted):,} customers are asked for", faults)
     return rows

@@ -241,20 +241,16 @@ def _slopes(case: _Case, now: _Sums, pace: float) -> tuple[FloatArray, FloatArra
         # The points must stay: their change is undone by a change of the pace.
         gain[i] = more + per_point * points
         retention[i] = -left
-    for i in range(k, len(gain)):
-        gain[i] = _of_price(case, now, i, pace)
+    if value.spend.log_covariance.any():
+        gain[k:] = value._gradient[:, k:].T @ _relative_gain(case, pace)
     return gain, retention
 
 
-def _of_price(case: _Case, now: _Sums, i: int, pace: float) -> float:
-    """Derivative of the gain in a log parameter of spend, which moves prices alone."""
-    value = case.value
-    clv = value._frame["clv"].to_numpy()
-    worth = case.grid.spread(
-        np.column_stack([case.worth_while_active(now.model, c) for c in (pace, 1.0)])
-    )
-    ratio = np.divide(worth[:, 0], worth[:, 1], out=np.ones(len(clv)), where=worth[:, 1] > 0)
-    return float(value._gradient[:, i] @ (ratio - 1))
+def _relative_gain(case: _Case, pace: float) -> FloatArray:
+    """What each customer gains as a share of the value now: prices move both alike."""
+    columns = [case.worth_while_active(case.model, c) for c in (pace, 1.0)]
+    then, now = case.grid.spread(np.column_stack(columns)).T
+    return np.divide(then, now, out=np.ones(len(now)), where=now > 0) - 1
 
 
 def _by_customer(case: _Case, pace: float) -> pd.DataFrame:
