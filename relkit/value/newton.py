@@ -19,6 +19,7 @@ Objective = Callable[[FloatArray], tuple[float, FloatArray, FloatArray]]
 
 # In logarithms: no step may change a parameter by more than a factor of e**2.
 LONGEST_STEP = 2.0
+SHORTEST_STEP = 1e-5
 MOST_STEPS = 200
 # What a further step must promise: 1e-9 of log-likelihood moves a parameter by less
 # than 1e-4 of its standard error, and the last step squares even that away. What
@@ -100,12 +101,17 @@ def maximise(
     for _ in range(MOST_STEPS):
         step = _step_inside(point, gradient, hessian, lower, upper)
         if float(gradient @ step) <= SMALLEST_GAIN + ROUNDING * abs(value):
-            # Newton doubles the digits, so one step beyond costs a single
-            # evaluation and leaves the parameters exact to rounding.
-            point = np.clip(point + step, lower, upper)
-            value, gradient, hessian = objective(point)
-            evaluations += 1
-            converged = True
+            # Newton doubles the digits, so one step beyond leaves the parameters exact
+            # to rounding. A short one is not worth an evaluation: what it changes of
+            # the curvature is relative to its length.
+            beyond = np.clip(point + step, lower, upper)
+            if float(np.abs(step).max()) <= SHORTEST_STEP:
+                value += float(gradient @ step) / 2
+                gradient = gradient + hessian @ step
+            else:
+                value, gradient, hessian = objective(beyond)
+                evaluations += 1
+            point, converged = beyond, True
             break
         taken, tried = _line_search(objective, point, value, gradient, step)
         evaluations += tried

@@ -57,3 +57,23 @@ def test_a_start_outside_the_box_is_moved_in():
     found = maximise(objective, np.array([99.0, -99.0]), np.full(2, 1.0), np.full(2, 3.0))
     assert found.point == pytest.approx([1, 1])
     assert found.held_low.all()
+
+
+def test_the_last_short_step_is_taken_without_an_evaluation():
+    """Far from quadratic, so that a step too few would show in the point."""
+    asked = []
+
+    def objective(point):
+        asked.append(point)
+        value = -np.cosh(point - 0.3).sum() + 0.4 * point.sum()
+        return float(value), 0.4 - np.sinh(point - 0.3), -np.diag(np.cosh(point - 0.3))
+
+    found = maximise(objective, np.array([2.0, -1.0]), -WIDE, WIDE)
+    top = 0.3 + np.arcsinh(0.4)
+    assert found.converged
+    assert found.point == pytest.approx([top, top], abs=1e-13)
+    assert found.value == pytest.approx(2 * (-np.cosh(top - 0.3) + 0.4 * top), rel=1e-15)
+    assert np.diag(found.covariance) == pytest.approx(1 / np.cosh(top - 0.3), rel=1e-5)
+    # The point at the end was not among those asked about.
+    assert found.evaluations == len(asked)
+    assert np.abs(asked[-1] - found.point).max() > 0

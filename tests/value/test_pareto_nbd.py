@@ -15,7 +15,7 @@ from relkit.value.futures import draw_futures
 from relkit.value.inputs import read_history
 from relkit.value.newton import maximise
 from relkit.value.pareto_nbd import ParetoNBDFit
-from relkit.value.pareto_nbd_likelihood import Likelihood
+from relkit.value.pareto_nbd_likelihood import NODES, OF_A_FIT, Likelihood, spans
 
 KNOWN = rk.ParetoNBD(r=0.553, alpha=10.578, s=0.606, beta=11.669)
 
@@ -110,6 +110,19 @@ def test_derivatives_are_those_of_the_likelihood(sample):
             (high, up, _), (low, down, _) = statistic(point + step), statistic(point - step)
             assert gradient[i] == pytest.approx((high - low) / 2e-5, rel=1e-6, abs=1e-4)
             assert hessian[i] == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-4)
+
+
+def test_rows_take_as_many_nodes_as_they_need(sample):
+    x, t_x, T = (sample[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+    _, exact = spans(KNOWN.params, x, t_x, T)
+    _, fitted = spans(KNOWN.params, x, t_x, T, OF_A_FIT)
+    nodes = np.array(NODES)
+    # With 64 each, a fit of all 23,570 customers of CDNOW takes half a second, not .05.
+    assert nodes[exact].mean() < 13
+    assert nodes[fitted].mean() < 9
+    new = np.zeros(1)
+    _, many = spans(rk.ParetoNBD(0.5, 1e-3, 0.6, 1e-3).params, new, new, np.array([1e5]))
+    assert nodes[many][0] >= 48
 
 
 def test_the_fewer_nodes_of_a_fit_do_not_move_the_optimum(sample_later):
