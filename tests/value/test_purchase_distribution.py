@@ -197,7 +197,7 @@ def test_a_small_chance_of_having_left_is_not_lost():
     none = model.purchase_distribution(frequency=600, recency=80.0, T=80.0, horizon=20.0, most=0)
     left = 1e-13 / 609
     stays = (81.0 / 101.0) ** 600.5
-    assert none[0] == pytest.approx(left + stays, rel=1e-10)
+    assert none[0] == pytest.approx(left + stays, rel=1e-10, abs=0)
 
 
 def test_wrong_use(sample):
