@@ -1,4 +1,7 @@
-"""Ratios against peers, each pair in one run: ``./kit bench``, or ``./kit bench value``."""
+"""Ratios against peers and studies of truth: ``./kit bench``, or ``./kit bench value``.
+
+What follows a single name goes to it: ``./kit bench coverage --populations 60``.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,19 @@ HERE = Path(__file__).parent
 
 def main() -> int:
     known = sorted(path.stem for path in HERE.glob("*.py") if path.stem != "__main__")
-    chosen = sys.argv[1:] or known
+    words = sys.argv[1:]
+    options = words[1:] if len(words) > 1 and words[1].startswith("-") else []
+    chosen = words[:1] if options else words or known
     unknown = [name for name in chosen if name not in known]
     if unknown:
         print(f"no benchmark called {', '.join(unknown)}; there are {', '.join(known)}")
         return 2
     for name in chosen:
-        import_module(f"benchmarks.{name}").main()
+        main_of = import_module(f"benchmarks.{name}").main
+        if options:
+            main_of(options)
+        else:
+            main_of()
     return 0
 
 
