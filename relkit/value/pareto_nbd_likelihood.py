@@ -209,7 +209,8 @@ class Likelihood:
         value, gradient[:2], hessian[:2, :2] = self.buying(log_params[:2])
         more, gradient[2:], hessian[2:, 2:] = self._staying(params.s, params.beta)
         value += more
-        w, rule = spans(params, *self.rows, self.share)
+        x, t_x, T = self.rows
+        w, rule = spans(params, x, t_x, T, self.share)
         for which, at in chunks(rule):
             rows = tuple(column[at] for column in self.rows)
             more, slope, bend = _leaving(params, which, w[at], rows, self.customers[at])
