@@ -114,21 +114,22 @@ def test_chance_against_the_formula_for_one_rate():
         covariance = np.zeros((4, 4))
         model = rk.BGNBD(*params, unit="day")
 
-    n, T, rate = 2000, 100.0, 0.2
-    exact = pd.DataFrame(
-        {"first_at": pd.Timestamp("2023-03-01"), "T": np.full(n, T)}, index=range(n)
-    )
+    n, rate = 2000, 0.2
+    lengths = np.repeat([50.0, 100.0], n // 2)
+    exact = pd.DataFrame({"first_at": pd.Timestamp("2023-03-01"), "T": lengths})
     found = simulate_together(Known(), exact, ["exact", "hour", "day"], seed=0)
 
     def gaps_below(h):
         # What comes within h of the first purchase is near it; of the rest 1 - exp(-rate h).
-        return n * (rate * h + rate * (T - h) * -math.expm1(-rate * h))
+        return (rate * h + rate * (lengths - h) * -math.expm1(-rate * h)).sum()
 
     assert found.gaps_below_day == pytest.approx(gaps_below(1.0), rel=0.02)
     assert found.gaps_below_hour == pytest.approx(gaps_below(1 / 24), rel=0.06)
     # Born at midnight: a day of k purchases loses k - 1, the first day all of them.
-    per_day = rate - (1 - math.exp(-rate))
-    assert found.merged["day"] == pytest.approx(n * (rate + 99 * per_day), rel=0.02)
+    for grain, cells in (("day", 1), ("hour", 24)):
+        each = rate / cells
+        lost = each + (lengths * cells - 1) * (each + math.expm1(-each))
+        assert found.merged[grain] == pytest.approx(lost.sum(), rel=0.02 if cells == 1 else 0.08)
     assert found.merged["exact"] == 0
     assert found.error_of_day > 0
 
@@ -156,10 +157,10 @@ def test_the_recommendation_finds_the_truth(truth, grain, reason):
 @pytest.mark.parametrize(("truth", "grain", "reason"), PLANTED)
 def test_the_recommendation_finds_the_truth_nearly_always(truth, grain, reason):
     right = 0
-    for seed in range(40):
+    for seed in range(20):
         told = effect(transactions(seed, **truth)).recommendation
         right += (told.grain, told.reason) == (grain, reason)
-    assert right >= 38
+    assert right >= 19
 
 
 def test_cdnow_knows_days_only():

@@ -13,7 +13,7 @@ from relkit.value.stationarity import Stationarity, assess_stationarity
 if TYPE_CHECKING:
     from datetime import date
 
-    import ibis.expr.types as ir
+    Table = Any  # an Ibis table; Ibis itself is at home in data/ only
 
 _PANDAS_PERIOD = {"week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
 
@@ -48,7 +48,7 @@ def acquisition_cohorts(summary: pd.DataFrame, period: str = "quarter") -> pd.Se
 
 
 def cohort_stationarity(
-    customers: pd.DataFrame | ir.Table,
+    customers: Table,
     *,
     period: str = "quarter",
     model: str = "bg_nbd",

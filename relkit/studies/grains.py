@@ -37,7 +37,7 @@ from relkit.value.purchase_fit import NO_DROP_OUT, TOO_FEW_REPEATERS, PurchaseFi
 from relkit.value.purchase_models import check_purchase_model, fit_purchase_model
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
+    Table = Any  # an Ibis table; Ibis itself is at home in data/ only
 
 NO_TIME_OF_DAY = "no time of day"
 NO_MINUTES = "no minutes"
@@ -167,7 +167,7 @@ class GrainEffect:
 
 
 def grain_effect(
-    transactions: ir.Table | pd.DataFrame,
+    transactions: Table,
     *,
     as_of: str | dt.date,
     unit: str = "week",
@@ -273,7 +273,7 @@ class _Stamps:
     gaps_below_day: int
 
 
-def _stamps(transactions: ir.Table | pd.DataFrame, day: dt.date) -> _Stamps:
+def _stamps(transactions: Table, day: dt.date) -> _Stamps:
     rows = rows_until(as_table(transactions), day)
     rows = rows.filter(rows.kind == "purchase")
     at = rows.occurred_at

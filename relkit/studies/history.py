@@ -25,7 +25,7 @@ from relkit.value.purchase_fit import PurchaseFit
 from relkit.value.purchase_model import PurchaseModel
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
+    Table = Any  # an Ibis table; Ibis itself is at home in data/ only
 
     from relkit.value.lifetime_value import LifetimeValue
 
@@ -79,7 +79,7 @@ class CustomerHistory:
 
 
 def customer_history(
-    transactions: ir.Table | pd.DataFrame,
+    transactions: Table,
     customer_id: str,
     purchases: PurchaseModel[Any] | PurchaseFit[Any],
     *,

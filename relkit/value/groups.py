@@ -31,7 +31,7 @@ from relkit.value.inputs import (
     read_spend,
 )
 from relkit.value.pareto_nbd_likelihood import Likelihood as ParetoLikelihood
-from relkit.value.purchase_fit import CONVERGED, FEWEST_REPEATERS, PurchaseFit
+from relkit.value.purchase_fit import FEWEST_REPEATERS, PurchaseFit
 from relkit.value.purchase_model import PurchaseModel
 from relkit.value.purchase_models import check_purchase_model, fit_purchase_model
 
@@ -73,9 +73,9 @@ class GroupFits(Generic[FitT]):
     Attributes:
         pooled: The fit to all customers as if there were no groups.
         fits: Per group, in the order of the labels, a fit to be used wherever one is:
-            its covariance is that of the shrunk parameters. Its status is 'converged',
-            or 'rests on the whole' where the group has fewer repeaters than a fit
-            alone needs.
+            its covariance is that of the shrunk parameters. Its status is that of
+            the pooled fit, or 'rests on the whole' where the group has fewer repeaters
+            than a fit alone needs.
         borrowed: Per group the share of its parameters' weight that comes from the
             whole, 0 (all its own) to 1. 1 for every group where groups do not differ.
         between: Covariance of the groups' log parameters around their centre,
@@ -347,7 +347,7 @@ def fit_around(
     for place, (group, (n, repeaters)) in enumerate(zip(groups, counts, strict=True)):
         fits[group] = replace(
             pooled,
-            status=CONVERGED if repeaters >= FEWEST_REPEATERS else RESTS_ON_WHOLE,
+            status=pooled.status if repeaters >= FEWEST_REPEATERS else RESTS_ON_WHOLE,
             n=n,
             n_repeaters=repeaters,
             _model=pooled.model.at(np.exp(shared.points[place])),
@@ -443,7 +443,7 @@ def fit_spend_by_group(summary: pd.DataFrame, labels: Any) -> SpendGroups:
         n = int((use & members).sum())
         fits[group] = replace(
             pooled,
-            status=CONVERGED if n >= FEWEST_REPEATERS else RESTS_ON_WHOLE,
+            status=pooled.status if n >= FEWEST_REPEATERS else RESTS_ON_WHOLE,
             n=n,
             left_out=int((members & (history.frequency > 0) & ~use).sum()),
             _correlation=fit_gamma_gamma(
