@@ -12,7 +12,7 @@ from relkit.units import periods_per_year
 from relkit.value.history_grid import HistoryGrid
 from relkit.value.inputs import FloatArray
 from relkit.value.purchase_model import PurchaseModel
-from relkit.value.purchase_slopes import STEP, expectation_with_slopes, moved
+from relkit.value.purchase_slopes import alive_slopes, expectation_with_slopes
 
 # Up to this discount over the whole horizon (a year at 10 %) Gauss-Legendre serves:
 # against a rule of 241 points, 120 models of both kinds with shapes from .05 to 30 and
@@ -170,14 +170,12 @@ class PurchaseFlow:
             :, [0, *(i + 1 for i in self._uncertain)]
         ]
         expected = self._grid.spread(at_points)
-        pairs = [(moved(self.model, i, STEP), moved(self.model, i, -STEP)) for i in self._uncertain]
         for begin in range(0, len(self.x), POINTS_AT_ONCE):
             rows = slice(begin, begin + POINTS_AT_ONCE)
-            history = self.x[rows], self.t_x[rows], self.T[rows]
-            for column, (i, (up, down)) in enumerate(zip(self._uncertain, pairs, strict=True), 1):
-                bend = (up.alive(*history) - down.alive(*history)) / (2 * STEP)
-                slopes[rows, i] = bend * expected[rows, 0]
-                slopes[rows, i] += self.chance[rows] * expected[rows, column]
+            chance = self.chance[rows]
+            bend = alive_slopes(self.model, self.x[rows], self.t_x[rows], self.T[rows], chance)
+            for column, i in enumerate(self._uncertain, 1):
+                slopes[rows, i] = bend[:, i] * expected[rows, 0] + chance * expected[rows, column]
         return slopes
 
 

@@ -32,6 +32,29 @@ def moved(model: PurchaseModel[Any], i: int, step: float) -> PurchaseModel[Any]:
     return model.at(np.exp(logs))
 
 
+def alive_slopes(
+    model: PurchaseModel[Any], x: FloatArray, t_x: FloatArray, T: FloatArray, chance: FloatArray
+) -> FloatArray:
+    """Derivatives of P(alive) in the log parameters; x, t_x, T and P(alive) (n,) -> (n, k)."""
+    if not isinstance(model, (BGNBD, MBGNBD)):
+        columns = []
+        for i in range(len(model.params)):
+            high, low = (moved(model, i, step).alive(x, t_x, T) for step in (STEP, -STEP))
+            columns.append((high - low) / (2 * STEP))
+        return np.column_stack(columns)
+    r, alpha, _, b = model.params
+    # Stays at chances to leave; without a chance P(alive) is 1 and nothing moves it.
+    stays = np.maximum(x - (0 if isinstance(model, MBGNBD) else 1), 0.0)
+    silence = (T - t_x) / (alpha + t_x)
+    slopes = np.empty((len(x), 4))
+    slopes[:, 0] = r * np.log1p(silence)
+    slopes[:, 1] = -(r + x) * alpha * silence / (alpha + T)
+    slopes[:, 2] = 1.0
+    slopes[:, 3] = -b / (b + stays)
+    slopes *= (-chance * (1 - chance))[:, None]
+    return slopes
+
+
 def expectation_with_slopes(
     model: PurchaseModel[Any], x: FloatArray, T: FloatArray, times: FloatArray, weights: FloatArray
 ) -> FloatArray:
