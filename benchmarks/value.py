@@ -135,6 +135,16 @@ def one_job_in_memory(path: str, what: str) -> float:
         BetaGeoFitter().fit(summary["frequency"], summary["recency"], summary["T"])
     else:
         _theirs(summary)["clv"]()
+    return peak_memory()
+
+
+def peak_memory() -> float:
+    """Most MB that this process ever held."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage would count what the parent held when it forked.
+        line = next(row for row in status.read_text().splitlines() if row.startswith("VmHWM"))
+        return float(line.split()[1]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (1024**2 if sys.platform == "darwin" else 1024)
 
