@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 # Public name -> the module it lives in; the one list of what the outside sees.
 _HOMES = {
     "relkit.data.sources": ["open_source"],
+    "relkit.data.contact_rates": ["contact_rates"],
+    "relkit.data.experiment_sums": ["experiment_sums"],
     "relkit.data.summaries": [
         "activity_by_period",
         "count_unique_rows",
@@ -38,7 +40,7 @@ _HOMES = {
     "relkit.value.interop": ["from_lifetimes", "to_lifetimes"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],
-    "relkit.studies.comparison": ["compare_models"],
+    "relkit.studies.comparison": ["compare_models", "try_comparison"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
     "relkit.studies.grains": ["grain_effect"],
