@@ -202,9 +202,11 @@ def test_a_customer_is_picked_by_rule():
     table = clv.to_frame().merge(summary[["customer_id", "frequency"]], on="customer_id")
     able = table[table["frequency"] >= 4]
     assert (picked.among, picked.at_least) == (len(able), 5)
-    assert picked.value_at_risk == able["value_at_risk"].max()
     row = able.set_index("customer_id").loc[picked.customer_id]
-    assert row["value_at_risk"] == picked.value_at_risk
+    # p (1 - p) times what the customer is worth if active, from its two columns.
+    p, at_risk = able["probability_alive"], able["value_at_risk"]
+    assert picked.in_the_balance == pytest.approx((p * at_risk).max())
+    assert row["probability_alive"] * row["value_at_risk"] == pytest.approx(picked.in_the_balance)
     assert picked.purchases == row["frequency"] + 1
     # Whatever the order of rows.
     turned = summary.sample(frac=1, random_state=1)

@@ -9,7 +9,7 @@ number to the same number of significant digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
@@ -136,6 +136,21 @@ def say(key: str, /, **values: Any) -> Statement:
         ParameterError: no text has this key, or a value is missing.
     """
     return Statement(texts_for(key), values, key)
+
+
+def listed(parts: Iterable[Statement | str], comma: str = ", ") -> Statement:
+    """Statements or keys of the texts, one after the other, as one statement.
+
+    Args:
+        parts: At least one.
+        comma: What stands between them in English; a Chinese list has its own.
+    """
+    slots = {f"part{number}": part for number, part in enumerate(parts)}
+    between = {"en": comma, "zh": "；" if comma.strip() == ";" else "、"}
+    words = {
+        code: mark.join(f"{{{slot}:term}}" for slot in slots) for code, mark in between.items()
+    }
+    return Statement(words, slots)
 
 
 def term(key: str) -> str:

@@ -15,10 +15,14 @@ from relkit.studies.validation import Untested
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
-    from relkit.value.bgnbd import BGNBDFit
+    from relkit.studies.grains import GrainEffect
+    from relkit.value.comparison import ModelComparison
     from relkit.value.gamma_gamma import GammaGammaFit
     from relkit.value.holdout import HoldoutValidation
-    from relkit.value.lifetime_value import LifetimeValue, ValueChange
+    from relkit.value.lifetime_value import LifetimeValue
+    from relkit.value.purchase_fit import PurchaseFit
+    from relkit.value.stationarity import Stationarity
+    from relkit.value.value_change import ValueChange
 
 MOST_TILES = 4
 
@@ -28,7 +32,7 @@ def _columns(**words: str | None) -> dict[str, Any]:
     return {name: (f"label.{name}", word) for name, word in words.items()}
 
 
-def parameters(fit: BGNBDFit | GammaGammaFit) -> Table:
+def parameters(fit: PurchaseFit[Any] | GammaGammaFit) -> Table:
     """Each parameter with its meaning, standard error and interval.
 
     A parameter that the data do not hold has an infinite error: a dash, and a note.
@@ -50,8 +54,14 @@ def parameters(fit: BGNBDFit | GammaGammaFit) -> Table:
 
 
 def top_customers(clv: LifetimeValue, summary: pd.DataFrame, n: int) -> Table:
-    """The n customers with the highest value to come; equal ones by their ids."""
+    """The n customers with the highest value to come; equal ones by their ids.
+
+    Each value with the interval of its expectation: how well it is known, not how
+    much what the customer will really do may differ from it.
+    """
     joined = clv.to_frame().merge(summary, on="customer_id", validate="one_to_one")
+    intervals = clv.customer_intervals()[["customer_id", "clv_low", "clv_high"]]
+    joined = joined.merge(intervals, on="customer_id", validate="one_to_one")
     ranked = joined.sort_values(["clv", "customer_id"], ascending=[False, True]).head(n)
     columns = {
         "customer_id": ("label.customer", "text"),
@@ -64,9 +74,16 @@ def top_customers(clv: LifetimeValue, summary: pd.DataFrame, n: int) -> Table:
             expected_spend="money",
             clv="money",
         ),
+        "clv_low": ("label.low", "money"),
+        "clv_high": ("label.high", "money"),
     }
     return table(
-        ranked, columns, caption=say("table.top_customers"), name="top_customers", max_rows=n
+        ranked,
+        columns,
+        caption=say("table.top_customers"),
+        name="top_customers",
+        max_rows=n,
+        note=say("note.customer_interval"),
     )
 
 
@@ -180,3 +197,116 @@ def change_parts(change: ValueChange) -> Table:
         "amount": ("label.change", "money"),
     }
     return table(frame, columns, caption=say("table.change"), name="value_change")
+
+
+def by_recency(check: HoldoutValidation | Untested) -> Table | None:
+    """Purchases made and expected in the unseen time, by the silence before it."""
+    if isinstance(check, Untested):
+        return None
+    columns = {
+        "since_last": (f"label.{check.unit}s_of_silence", "text"),
+        "customers": ("label.customers", "count"),
+        "actual": ("label.mean_actual", "number3"),
+        "expected": ("label.mean_expected", "number3"),
+    }
+    return table(
+        check.by_recency, columns, caption=say("table.by_recency"), name="holdout_by_recency"
+    )
+
+
+def interval_coverage(check: HoldoutValidation | Untested) -> Table | None:
+    """How many single customers did what their prediction intervals held possible."""
+    if isinstance(check, Untested):
+        return None
+    columns = {
+        "level": ("label.nominal", "percent0"),
+        "customers": ("label.customers", "count"),
+        "covered": ("label.covered", "percent"),
+    }
+    return table(
+        check.interval_coverage,
+        columns,
+        caption=say("table.interval_coverage"),
+        name="interval_coverage",
+    )
+
+
+def comparison(found: ModelComparison | Untested) -> Table | None:
+    """Every model and baseline on the same unseen time, the figures that decide."""
+    if isinstance(found, Untested):
+        return None
+    frame = found.to_frame()
+    frame["method"] = [term(f"model.{name}") for name in frame["name"]]
+    frame["kind"] = [term(f"kind.{kind}") for kind in frame["kind"]]
+    columns = {
+        **_columns(method="text", kind="text", purchases_expected="count"),
+        **_columns(
+            purchases_error="percent",
+            spend_error="percent",
+            mean_absolute_error="number3",
+            top_decile_share="percent",
+            covered_95="percent",
+            bic="count",
+        ),
+    }
+    note = say(
+        "note.comparison",
+        actual=found.purchases_actual,
+        oracle=found.oracle_top_decile,
+        length=found.holdout_length,
+        unit=f"unit.{found.unit}",
+    )
+    return table(frame, columns, caption=say("table.comparison"), note=note, name="comparison")
+
+
+def contests(found: ModelComparison | Untested) -> Table | None:
+    """The best model against each baseline, measure by measure, with the interval."""
+    if isinstance(found, Untested):
+        return None
+    frame = found.verdict.to_frame()
+    for column, kind in (("measure", "measure"), ("baseline", "model"), ("result", "result")):
+        frame[column] = [term(f"{kind}.{word}") for word in frame[column]]
+    columns = {
+        **_columns(measure="text", baseline="text"),
+        **_columns(model_value="number3", baseline_value="number3"),
+        **_columns(advantage="number3", low="number3", high="number3", result="text"),
+    }
+    return table(frame, columns, caption=say("table.contests"), name="contests")
+
+
+def cohorts(found: Stationarity) -> Table:
+    """Each cohort's own parameters, and what they would move among its purchases."""
+    frame = found.to_frame()
+    names = found.pooled.kind.fields
+    columns = {
+        "cohort": ("label.cohort", "text"),
+        "customers": ("label.customers", "count"),
+        "repeaters": ("label.repeaters", "count"),
+        **{name: (name, "number3") for name in names},
+        **_columns(expected_pooled="count", expected_own="count"),
+    }
+    note = say("note.cohorts", horizon=found.horizon, unit=f"unit.{found.unit}")
+    if found.newest_share == found.newest_share:  # nan where not fitted
+        note = say(
+            "note.cohorts_newest",
+            horizon=found.horizon,
+            unit=f"unit.{found.unit}",
+            newest=abs(found.newest_share),
+            direction="direction.more" if found.newest_share > 0 else "direction.fewer",
+        )
+    return table(frame, columns, caption=say("table.cohorts"), note=note, name="cohorts")
+
+
+def grains(found: GrainEffect) -> Table:
+    """The same purchases counted by several grains: fit and value side by side."""
+    frame = found.to_frame()
+    frame["grain"] = [term(f"grain_name.{name}") for name in frame["grain"]]
+    names = next(iter(found.fits.values())).kind.fields
+    columns = {
+        **_columns(grain="text", repeats="count", merged="count"),
+        **{name: (name, "number3") for name in names},
+        **_columns(clv="compact_money"),
+        "clv_low": ("label.low", "compact_money"),
+        "clv_high": ("label.high", "compact_money"),
+    }
+    return table(frame, columns, caption=say("table.grains"), name="grains")

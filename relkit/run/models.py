@@ -116,6 +116,9 @@ class Study(BaseModel):
 class CustomerValue(Study):
     """Parameters of notebooks/customer_value.ipynb."""
 
+    purchase_model: Literal["bg_nbd", "mbg_nbd", "pareto_nbd"]
+    cohort: Literal["week", "month", "quarter", "year"]
+    retention_points: Annotated[float, _between(0, 0.5)]
     calibration_end: Day
     top_customers: Annotated[int, _between(1, 200)]
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from relkit.studies.validation import earlier_windows, split_of
+from relkit.studies.validation import Untested, earlier_windows, split_of, split_or_untested
 from relkit.value.comparison import compare_on_holdout
 from relkit.value.purchase_models import PURCHASE_MODELS
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from relkit.data.summaries import HoldoutSummary
     from relkit.value.comparison import ModelComparison
 
     Table = Any  # an Ibis table; Ibis itself is at home in data/ only
@@ -51,14 +52,42 @@ def compare_models(
             no such model.
         DataError: none of the customers bought, or spent, after calibration_end.
     """
-    names = [models] if isinstance(models, str) else list(models)
     split = split_of(transactions, calibration_end, as_of, unit, grain)
+    return _compared(transactions, split, grain, models, seed)
+
+
+def try_comparison(
+    transactions: Table,
+    *,
+    calibration_end: date | str,
+    as_of: date | str,
+    unit: str = "week",
+    grain: str = "day",
+    models: Iterable[str] = PURCHASE_MODELS,
+    seed: int = 0,
+) -> ModelComparison | Untested:
+    """``compare_models`` for a report that goes on where nobody buys or spends later.
+
+    Args: as of ``compare_models``.
+
+    Raises:
+        ParameterError: as ``compare_models`` does.
+    """
+    split = split_or_untested(transactions, calibration_end, as_of, unit, grain)
+    if isinstance(split, Untested):
+        return split
+    return _compared(transactions, split, grain, models, seed)
+
+
+def _compared(
+    transactions: Table, split: HoldoutSummary, grain: str, models: Iterable[str], seed: int
+) -> ModelComparison:
     return compare_on_holdout(
         split.calibration,
         calibration_length=split.calibration_length,
         holdout_length=split.holdout_length,
-        unit=unit,
-        models=names,
+        unit=split.unit,
+        models=[models] if isinstance(models, str) else list(models),
         windows=earlier_windows(transactions, split, grain),
         seed=seed,
     )

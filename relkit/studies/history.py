@@ -317,7 +317,8 @@ class PickedCustomer:
     Attributes:
         customer_id: Who.
         purchases: Buying occasions, the first one included.
-        value_at_risk: What is lost should the customer have left, in the currency.
+        in_the_balance: Expected value times the chance of having left, in the currency:
+            large where much is worth and little is sure.
         at_least: Purchases that were required; fewer than asked for where nobody had
             as many.
         among: How many customers had them.
@@ -325,7 +326,7 @@ class PickedCustomer:
 
     customer_id: str
     purchases: int
-    value_at_risk: float
+    in_the_balance: float
     at_least: int
     among: int
 
@@ -333,7 +334,10 @@ class PickedCustomer:
 def pick_customer(
     clv: LifetimeValue, summary: pd.DataFrame, *, min_purchases: int = 5
 ) -> PickedCustomer:
-    """The customer that tells a report's reader most: most value at risk of those with a story.
+    """The customer that tells a report's reader most: of those with a story the least settled.
+
+    Ranked by expected value times the chance of having left. Value at risk alone would
+    pick somebody who left long ago, of whom there is nothing more to say.
 
     Args:
         clv: Values of the same customers.
@@ -347,7 +351,9 @@ def pick_customer(
     """
     if isinstance(min_purchases, bool) or not isinstance(min_purchases, int) or min_purchases < 2:
         raise ParameterError(f"min_purchases={min_purchases!r} must be a whole number, at least 2")
-    facts = clv.to_frame()[["customer_id", "value_at_risk"]].merge(
+    values = clv.to_frame()
+    balance = values["clv"] * (1 - values["probability_alive"])
+    facts = values[["customer_id"]].assign(in_the_balance=balance).merge(
         summary[["customer_id", "frequency"]], on="customer_id", validate="one_to_one"
     )
     if facts.empty or facts["frequency"].max() < 1:
@@ -356,11 +362,11 @@ def pick_customer(
         )
     at_least = min(min_purchases, int(facts["frequency"].max()) + 1)
     able = facts[facts["frequency"] + 1 >= at_least]
-    best = able.sort_values(["value_at_risk", "customer_id"], ascending=[False, True]).iloc[0]
+    best = able.sort_values(["in_the_balance", "customer_id"], ascending=[False, True]).iloc[0]
     return PickedCustomer(
         customer_id=str(best["customer_id"]),
         purchases=int(best["frequency"]) + 1,
-        value_at_risk=float(best["value_at_risk"]),
+        in_the_balance=float(best["in_the_balance"]),
         at_least=at_least,
         among=len(able),
     )

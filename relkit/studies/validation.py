@@ -74,6 +74,26 @@ def try_holdout(
         FitError: both models hold on the first part, and the test failed.
     """
     check_purchase_model(model)
+    split = split_or_untested(transactions, calibration_end, as_of, unit, grain)
+    if isinstance(split, Untested):
+        return split
+    try:
+        return _assessed(split, calibration_end, model)
+    except FitError:
+        status = _what_failed(split.calibration, model)
+        if status is None:
+            raise  # both models hold, so that the fault is another one
+        return Untested(check_day(calibration_end, "calibration_end"), status)
+
+
+def split_or_untested(
+    transactions: Table, calibration_end: date | str, as_of: date | str, unit: str, grain: str
+) -> HoldoutSummary | Untested:
+    """The data cut in two, or why nothing can be held against the second part.
+
+    Raises:
+        ParameterError: as ``split_of``, but where nobody buys after calibration_end.
+    """
     last_day, end = check_day(calibration_end, "calibration_end"), check_day(as_of, "as_of")
     try:
         split = split_of(transactions, calibration_end, as_of, unit, grain)
@@ -84,15 +104,7 @@ def try_holdout(
     outcome = split.calibration[["holdout_frequency", "holdout_spend"]].sum()
     if not outcome["holdout_frequency"] > 0:
         return Untested(last_day, NO_PURCHASE)
-    if not outcome["holdout_spend"] > 0:
-        return Untested(last_day, NO_SPEND)
-    try:
-        return _assessed(transactions, split, calibration_end, grain, model)
-    except FitError:
-        status = _what_failed(split.calibration, model)
-        if status is None:
-            raise  # both models hold, so that the fault is another one
-        return Untested(last_day, status)
+    return split if outcome["holdout_spend"] > 0 else Untested(last_day, NO_SPEND)
 
 
 def validate_holdout(
@@ -122,7 +134,7 @@ def validate_holdout(
     """
     check_purchase_model(model)
     split = split_of(transactions, calibration_end, as_of, unit, grain)
-    return _assessed(transactions, split, calibration_end, grain, model)
+    return _assessed(split, calibration_end, model)
 
 
 def split_of(
@@ -170,13 +182,7 @@ def earlier_windows(transactions: Table, split: HoldoutSummary, grain: str) -> E
     return EarlierWindows(last, training)
 
 
-def _assessed(
-    transactions: Table,
-    split: HoldoutSummary,
-    calibration_end: date | str,
-    grain: str,
-    model: str,
-) -> HoldoutValidation:
+def _assessed(split: HoldoutSummary, calibration_end: date | str, model: str) -> HoldoutValidation:
     try:
         return assess_holdout(
             split.calibration,
@@ -186,7 +192,6 @@ def _assessed(
             holdout_length=split.holdout_length,
             unit=split.unit,
             model=model,
-            windows=earlier_windows(transactions, split, grain),
         )
     except FitError as fault:
         # The reader knows that the models hold on all of the data; say that this is a part.

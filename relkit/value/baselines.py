@@ -207,6 +207,7 @@ def baseline_forecasts(
 
 def _boosted(known: FloatArray, outcome: FloatArray, asked: FloatArray, seed: int) -> FloatArray:
     from sklearn.ensemble import HistGradientBoostingRegressor
+    from threadpoolctl import threadpool_limits
 
     # Slow, shallow and held to a fifth that it does not learn from: what an analyst
     # would take for counts of a few thousand customers.
@@ -223,8 +224,11 @@ def _boosted(known: FloatArray, outcome: FloatArray, asked: FloatArray, seed: in
     )
     # Spend in units of its mean, so that no currency moves a threshold of the library.
     scale = float(outcome.mean())
-    trees.fit(known, outcome / scale)
-    answer: FloatArray = scale * trees.predict(asked)
+    # On one thread: beside other work the library's threads wait for each other, and
+    # what takes a second takes ten.
+    with threadpool_limits(1):
+        trees.fit(known, outcome / scale)
+        answer: FloatArray = scale * trees.predict(asked)
     return answer
 
 

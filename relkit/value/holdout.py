@@ -2,8 +2,7 @@
 
 Everything here compares a prediction that never saw the holdout with what really
 happened in it: in total, over time, by past frequency and by how long a customer has
-been silent, one by one against the intervals, and in rank order beside methods that
-need no model.
+been silent, one by one against the intervals, and in rank order beside past spend.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ import pandas as pd
 
 from relkit.intervals import Estimate
 from relkit.units import days_per
-from relkit.value.baselines import EarlierWindows, baseline_forecasts
 from relkit.value.forecasts import (
     Forecast,
     Outcome,
@@ -53,17 +51,12 @@ class TopDecile:
         past_spend: Ranked by spend so far: the baseline to beat.
         oracle: Ranked by the outcome itself: nothing can catch more.
         customers: How many customers that tenth is.
-        last_period: Ranked by the spend of the last stretch as long as the holdout.
-        boosting: Ranked by boosted trees; both None where they have no answer, see
-            ``HoldoutValidation.against_baselines`` for why.
     """
 
     model: float
     past_spend: float
     oracle: float
     customers: int
-    last_period: float | None = None
-    boosting: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +83,6 @@ class HoldoutValidation:
         spend_expected: What the models expect of it, with the prediction interval;
             None where the spend model has no answer.
         top_decile: Rank quality beside past spend and the best possible.
-        against_baselines: The model and each baseline: name, kind, status,
-            purchases_expected, purchases_error, spend_expected, spend_error (shares
-            of the actual), top_decile_share; missing where there is no answer.
         calibration_length: Length of the calibration, in ``unit``.
         holdout_length: Length of the holdout, in ``unit``.
         unit: Unit of time.
@@ -110,7 +100,6 @@ class HoldoutValidation:
     spend_actual: float
     spend_expected: Estimate | None
     top_decile: TopDecile
-    against_baselines: pd.DataFrame
     calibration_length: float
     holdout_length: float
     unit: str
@@ -148,7 +137,6 @@ def assess_holdout(
     holdout_length: float,
     unit: str,
     model: str = "bg_nbd",
-    windows: EarlierWindows | None = None,
     seed: int = 0,
 ) -> HoldoutValidation:
     """Fit on the calibration and compare with the holdout.
@@ -167,10 +155,7 @@ def assess_holdout(
         holdout_length: Units from there to the end of the holdout.
         unit: Unit of all times.
         model: Purchase model, by its name in ``PURCHASE_MODELS``.
-        windows: Earlier cuts inside the calibration, for the baselines that need
-            them; without, these have a status and no answer.
-        seed: Seed of the simulated futures behind the prediction intervals, and of
-            the boosted trees.
+        seed: Seed of the simulated futures behind the prediction intervals.
 
     Raises:
         DataError: columns are missing, births are not those of calibration, nobody
@@ -194,13 +179,6 @@ def assess_holdout(
     x, t_x, T, mean = history.frequency, history.recency, history.T, money.monetary_value
     forecast = model_forecast(fit, spend_fit, history, money, ahead)
     assert forecast.purchases is not None
-    baselines = baseline_forecasts(
-        calibration,
-        windows,
-        calibration_length=calibration_length,
-        holdout_length=ahead,
-        seed=seed,
-    )
     purchases, spend = _totals(fit, spend_fit, forecast, (x, t_x, T, mean), ahead, seed)
     found = places(fit, history, outcome.purchases, horizon=ahead, seed=seed)
     tracked = expected_tracking(
@@ -224,35 +202,11 @@ def assess_holdout(
         interval_coverage=interval_coverage(found),
         spend_actual=math.fsum(outcome.spend),
         spend_expected=spend,
-        top_decile=_top_decile(forecast, baselines, past, outcome),
-        against_baselines=totals_and_ranks((forecast, *baselines), outcome),
+        top_decile=_top_decile(forecast, past, outcome),
         calibration_length=float(calibration_length),
         holdout_length=ahead,
         unit=unit,
     )
-
-
-def totals_and_ranks(forecasts: tuple[Forecast, ...], outcome: Outcome) -> pd.DataFrame:
-    """Errors of the totals and rank quality, one row a method.
-
-    Returns:
-        name, kind, status, purchases_expected, purchases_error, spend_expected,
-        spend_error, top_decile_share; missing where a method has no answer.
-    """
-    rows = []
-    for one in forecasts:
-        row: dict[str, object] = {"name": one.name, "kind": one.kind, "status": one.status}
-        for what, said, made in (
-            ("purchases", one.purchases, outcome.purchases),
-            ("spend", one.spend, outcome.spend),
-        ):
-            total = math.nan if said is None else math.fsum(said)
-            row[f"{what}_expected"] = total
-            row[f"{what}_error"] = total / math.fsum(made) - 1
-        score = ranking(one)
-        row["top_decile_share"] = math.nan if score is None else top_share(score, outcome.spend)
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def _totals(
@@ -310,21 +264,13 @@ def _means(group: Any, outcome: FloatArray, expected: FloatArray) -> pd.DataFram
     )
 
 
-def _top_decile(
-    model: Forecast, baselines: tuple[Forecast, ...], past: FloatArray, outcome: Outcome
-) -> TopDecile:
+def _top_decile(model: Forecast, past: FloatArray, outcome: Outcome) -> TopDecile:
     """Share of the outcome that each ranking catches in its top tenth."""
-    shares: dict[str, float | None] = {}
-    for one in (model, *baselines):
-        score = ranking(one)
-        shares[one.name] = None if score is None else top_share(score, outcome.spend)
-    caught = shares[model.name]
-    assert caught is not None
+    score = ranking(model)
+    assert score is not None
     return TopDecile(
-        model=caught,
+        model=top_share(score, outcome.spend),
         past_spend=top_share(past, outcome.spend),
         oracle=top_share(outcome.spend, outcome.spend),
         customers=top_size(len(past)),
-        last_period=shares["last_period"],
-        boosting=shares["gradient_boosting"],
     )

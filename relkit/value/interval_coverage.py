@@ -20,8 +20,8 @@ from relkit.value.purchase_fit import PurchaseFit
 LEVELS = (0.50, 0.80, 0.95)
 # With 399 futures the outcome takes one of 400 places, and 2.5 % are 10 of them.
 DRAWS = 399
-# The share covered among so many customers is known to .2 points; more add time only.
-MOST_CUSTOMERS = 20_000
+# The share covered among so many customers is known to .3 points; more add time only.
+MOST_CUSTOMERS = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -185,11 +185,11 @@ def fits(n_repeaters=500, status="converged", correlation=0.1):
 
 def test_gates_count_what_holds():
     fit, spend = fits()
-    assert (
-        gates.headline(fit, spend, check()).text() == "The figures may be read: all 4 checks hold"
-    )
+    three = [gates.converged(fit), gates.repeaters(fit), gates.correlation(spend)]
+    assert gates.headline(*three).text() == "The figures may be read: all 3 checks hold"
     fit, spend = fits(n_repeaters=99, correlation=-0.3)
-    assert gates.headline(fit, spend, check()).text().startswith("2 of 4 checks hold")
+    held = [*three, gates.repeaters(fit), gates.correlation(spend)]
+    assert gates.headline(*held).text().startswith("3 of 5 checks hold")
     assert gates.repeaters(fit).passed is False
     assert gates.correlation(spend).passed is False
     assert gates.converged(fits(status="no drop-out identified")[0]).passed is False
@@ -253,6 +253,8 @@ def test_every_key_that_findings_use_is_in_the_texts_and_the_other_way_round():
     built = {  # put together from a prefix and a verdict
         *(f"answer.{verdict}" for verdict in ("losing", "gaining", "unclear")),
         *(f"gate.holdout_{key}" for key in ("pass", "near", "fail")),
+        *(f"gate.cohorts_{key}" for key in ("alike", "pass", "fail")),
+        *(key for key in known if key.startswith("grain_reason.")),
     }
     assert used <= known
     assert known - used - built == {"gate.passed", "gate.failed", "gate.unknown"}  # the blocks' own
@@ -260,7 +262,8 @@ def test_every_key_that_findings_use_is_in_the_texts_and_the_other_way_round():
 
 KINDS = (
     "answer", "change", "activity", "alive", "value", "holdout", "rfm", "tiers", "win_back",
-    "data", "gate", "gates", "alt",
+    "data", "gate", "gates", "alt", "tracking", "comparison", "retention", "history", "matrix",
+    "grain", "grain_reason",
 )  # fmt: skip
 
 
@@ -284,5 +287,18 @@ def test_a_test_that_could_not_be_made_is_said_and_nothing_is_made_up():
     assert tables.by_frequency(none) is None
     assert gates.holdout(none).passed is None
     assert tables.error_tile(none).value == "not tested"
-    fit, spend = fits()
-    assert gates.headline(fit, spend, none).text().startswith("3 of 4 checks hold")
+    assert gates.seasons(none).passed is None
+    for show in (
+        findings.holdout_by_recency,
+        findings.holdout_each,
+        findings.tracking,
+        findings.comparison,
+        findings.comparison_note,
+        plots.by_recency,
+        plots.tracking_by_period,
+        tables.by_recency,
+        tables.interval_coverage,
+        tables.comparison,
+        tables.contests,
+    ):
+        assert show(none) is None

@@ -201,24 +201,6 @@ def test_there_is_no_such_model(holdout_parts):
         assess_holdout(*holdout_parts, model="paretonbd", **LENGTHS)
 
 
-# ---- beside baselines ------------------------------------------------------------------
-
-
-def test_errors_and_ranks_beside_baselines(check, holdout_parts):
-    calibration = holdout_parts[0]
-    rows = check.against_baselines.set_index("name")
-    assert list(rows.index) == ["bg_nbd", "past_rate", "last_period", "gradient_boosting"]
-    assert rows.loc["bg_nbd", "purchases_error"] == pytest.approx(check.error)
-    assert rows.loc["bg_nbd", "top_decile_share"] == check.top_decile.model
-    rate = (calibration["frequency"] / calibration["T"] * 39).sum()
-    assert rows.loc["past_rate", "purchases_expected"] == pytest.approx(rate)
-    # Without the cuts that they need, the others have a status and no number.
-    assert set(rows["status"].iloc[2:]) == {"no earlier window given"}
-    assert rows["purchases_expected"].iloc[2:].isna().all()
-    assert check.top_decile.last_period is None
-    assert check.top_decile.boosting is None
-
-
 # ---- intervals of single customers -----------------------------------------------------
 
 

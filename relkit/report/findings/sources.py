@@ -1,7 +1,8 @@
-"""What became of the rows."""
+"""What became of the rows, and what was counted as one purchase."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -10,6 +11,7 @@ from relkit.report.statements import Statement, say
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
+    from relkit.studies.grains import GrainEffect
 
 
 def rows(source: Source, summary: pd.DataFrame) -> Statement:
@@ -38,3 +40,24 @@ def refunds(share: float, summary: pd.DataFrame) -> Statement | None:
     if not share and not without:
         return None
     return say("data.refunds_only" if without else "data.refunds", share=share, without=without)
+
+
+def grain(found: GrainEffect, used: str) -> Statement:
+    """Whether purchases are counted by the occasion that the data call for.
+
+    Args:
+        found: As made by ``rk.grain_effect``.
+        used: The grain of the report.
+    """
+    called_for = found.recommendation.grain
+    key = "grain.agrees" if called_for == used else "grain.differs"
+    return say(key, used=f"grain_name.{used}", grain=f"grain_name.{called_for}")
+
+
+def grain_reason(found: GrainEffect) -> Statement:
+    """Why the data call for it, with the figures."""
+    why = found.recommendation
+    values: dict[str, object] = {"without": why.without_time, "same": why.same_day}
+    if not math.isnan(why.same_day_by_chance):
+        values["chance"] = why.same_day_by_chance
+    return say("grain_reason." + why.reason.replace(" ", "_"), **values)

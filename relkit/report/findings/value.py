@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from relkit.privacy import shown_id
 from relkit.report.statements import Statement, say
 from relkit.units import periods_per_year
 
 if TYPE_CHECKING:
     from relkit.intervals import Estimate
-    from relkit.value.bgnbd import BGNBDFit
+    from relkit.studies.history import CustomerHistory, HistoryMatrix, PickedCustomer
     from relkit.value.gamma_gamma import GammaGammaFit
     from relkit.value.lifetime_value import LifetimeValue
+    from relkit.value.purchase_fit import PurchaseFit
+    from relkit.value.retention import RetentionValue
 
 
 def alive(clv: LifetimeValue, summary: pd.DataFrame) -> Statement:
@@ -94,14 +97,14 @@ def purchases(clv: LifetimeValue, summary: pd.DataFrame) -> Statement:
     )
 
 
-def purchase_model(fit: BGNBDFit) -> Statement:
-    """The four parameters in words: mean rate a year, mean chance to leave."""
-    params = fit.params
-    return say(
-        "value.model_rate",
-        rate=params.r / params.alpha * periods_per_year(str(fit.unit)),
-        leave=params.a / (params.a + params.b),
-    )
+def purchase_model(fit: PurchaseFit[Any]) -> Statement:
+    """The four parameters in words: mean rate a year, and how customers leave."""
+    params, year = fit.params, periods_per_year(str(fit.unit))
+    rate = params.r / params.alpha * year
+    if hasattr(params, "beta"):
+        left = 1 - (params.beta / (params.beta + year)) ** params.s
+        return say("value.model_rate_time", rate=rate, left=left)
+    return say("value.model_rate", rate=rate, leave=params.a / (params.a + params.b))
 
 
 def spend_model(fit: GammaGammaFit) -> Statement:
@@ -111,6 +114,81 @@ def spend_model(fit: GammaGammaFit) -> Statement:
 def spend_left_out(fit: GammaGammaFit) -> Statement | None:
     """Repeat customers that the spend model could not use; None if it used all."""
     return say("value.spend_left_out", n=fit.left_out) if fit.left_out else None
+
+
+def retention(found: RetentionValue) -> Statement:
+    """What more staying customers would be worth: the headline."""
+    return say(
+        "retention.worth",
+        points=100 * found.points,
+        gained=found.gained,
+        share=found.share,
+        horizon=found.horizon,
+        unit=f"unit.{found.unit}",
+    )
+
+
+def retention_meaning(found: RetentionValue) -> Statement:
+    return say(
+        "retention.meaning",
+        now=found.retention_now.value,
+        then=found.retention_then,
+        delta=found.delta,
+        slope=found.derivative * found.points,
+        gained=found.gained.value,
+    )
+
+
+def history(found: CustomerHistory) -> Statement:
+    """One customer, chosen by rule: what was bought, and what is to be thought of it."""
+    return say(
+        "history.now",
+        # As it may be shown: what stands in a statement is published with it.
+        customer=shown_id(found.customer_id),
+        purchases=len(found.purchases),
+        last=found.purchases["occurred_at"].iloc[-1],
+        alive=found.probability_alive,
+    )
+
+
+def history_chosen(found: CustomerHistory, picked: PickedCustomer) -> Statement:
+    return say(
+        "history.chosen",
+        n=picked.among,
+        least=picked.at_least,
+        balance=picked.in_the_balance,
+        spend=found.total_spend,
+    )
+
+
+def alive_matrix(alive: HistoryMatrix) -> Statement:
+    """What silence does to those who bought often and to those who did not."""
+    cells = alive.to_frame()
+    often = min(int(cells["frequency"].max()), 10)
+    step = cells.loc[cells["silence"] >= alive.T / 4, "silence"].min()
+    at = cells[cells["silence"] == step].set_index("frequency")["value"]
+    return say(
+        "matrix.alive",
+        silence=float(step),
+        unit=f"unit.{alive.unit}",
+        once=float(at[1]),
+        often=often,
+        frequent=float(at[often]),
+    )
+
+
+def purchase_matrix(expected: HistoryMatrix) -> Statement:
+    """Who is expected to buy most, and who stands outside the picture."""
+    cells = expected.to_frame()
+    top = cells.loc[cells["customers"] > 0].nlargest(1, "value").iloc[0]
+    return say(
+        "matrix.expected",
+        purchases=float(top["value"]),
+        frequency=int(top["frequency"]),
+        horizon=expected.horizon,
+        unit=f"unit.{expected.unit}",
+        beyond=expected.customers_beyond,
+    )
 
 
 def win_back(chosen: pd.DataFrame) -> Statement:

@@ -79,6 +79,15 @@ def _is_dark(colour: Sequence[float]) -> bool:
     return luminance < 0.22
 
 
+def sequential_colours() -> Any:
+    """The colour map of one hue, light to dark; what is missing is the page's own grey."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("relkit", theme.SEQUENTIAL)
+    colours.set_bad(theme.WASH)
+    return colours
+
+
 def heat_map(
     ax: Axes | None,
     table: pd.DataFrame,
@@ -86,13 +95,10 @@ def heat_map(
     limits: tuple[float, float | None],
 ) -> Axes:
     """Coloured cells with their words; light words on dark cells."""
-    from matplotlib.colors import LinearSegmentedColormap
-
     ax = ax or theme.new_axes("half")
     values = table.to_numpy(float)
     low, high = limits[0], limits[1] if limits[1] is not None else np.nanmax(values)
-    colours = LinearSegmentedColormap.from_list("relkit", theme.SEQUENTIAL)
-    colours.set_bad(theme.WASH)
+    colours = sequential_colours()
     ax.pcolormesh(
         np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=high,
         edgecolors=theme.PAPER, linewidth=3,
