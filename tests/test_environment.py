@@ -88,3 +88,13 @@ def test_the_packages_that_were_ordered_are_there():
         "pytest",
     }
     assert ordered <= set(wanted())
+
+
+def test_spark_has_a_lock_of_its_own():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (asked,) = (Requirement(line) for line in project["optional-dependencies"]["spark"])
+    text = (ROOT / "requirements-spark.lock").read_text()
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, re.M))
+    assert Version(pins[asked.name]) in asked.specifier
+    assert "://" not in text
+    assert text.count("--hash=sha256:") >= len(pins)

@@ -12,27 +12,42 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from relkit.data.databases import Database, attach
 from relkit.data.mapping import SourceMapping
 from relkit.data.table_mapping import TableMapping
-from relkit.data.textfiles import PARQUET_MARK, FoundFile, kind_of, load_text, text_header
+from relkit.data.textfiles import (
+    PARQUET_MARK,
+    FoundFile,
+    first_records,
+    kind_of,
+    load_records,
+    load_text,
+    text_header,
+)
+from relkit.data.workbooks import workbook_rows
 from relkit.errors import SourceError, did_you_mean
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
+# A title and remarks above the header take fewer rows than this.
+_TITLE_ROWS = 20
+
+
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """A file that was read.
+    """A file, or a table of a database, that was read.
 
     Attributes:
-        path: Relative to the project root or to the package it is in; never a
-            path of this machine.
+        path: Relative to the project root or to the package it is in, never a path of
+            this machine; of a database its variable and table.
         bytes: Its size.
-        sha256: Hash of its bytes.
+        sha256: Hash of its bytes, or of the rows that a database gave.
         rows: Data rows read from it; a header is not one.
     """
 
@@ -147,6 +162,8 @@ def load(
         SourceError: a file is not of the declared format, lacks a column, or has
             other columns than the files before it.
     """
+    if table.format == "database":
+        return load_database(engine, mapping, table)
     wanted = tuple(table.columns.values())
     records: list[FileRecord] = []
     columns: tuple[str, ...] = ()
@@ -154,10 +171,22 @@ def load(
         with file.path.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         before = records[0].path if records else None
-        columns = _resolve(wanted, _header(file, table), file.shown, mapping, table, before)
+        header = _header(engine, file, table, number)
+        try:
+            columns = _resolve(wanted, header, file.shown, mapping, table, before)
+        except SourceError as fault:
+            raise SourceError(
+                fault.heading, [*fault.faults, *_title(file, table, wanted)]
+            ) from None
         into = f"raw_{table.name}_{number}"
         if table.format == "parquet":
             _load_parquet(engine, file, into, number, columns)
+        elif table.format == "duckdb":
+            _load_duckdb(engine, file, table, into, number, columns)
+        elif table.format == "excel":
+            header = _header(engine, file, table, number)
+            body = ((row, r) for row, r in workbook_rows(file, table) if row > table.header_row)
+            load_records(engine, body, header, into, number, columns)
         else:
             load_text(engine, table, file, into, number, columns)
         rows = engine.raw_sql(f"SELECT count(*) FROM {into}").fetchall()[0][0]
@@ -245,10 +274,78 @@ def _header_hint(header: Sequence[str], mapping: TableMapping) -> str:
     return ""
 
 
-def _header(file: FoundFile, mapping: TableMapping) -> list[str]:
-    if mapping.format == "parquet":
+def _title(file: FoundFile, table: TableMapping, wanted: Sequence[str]) -> list[str]:
+    """Where the names of the columns stand, if a title stands above them."""
+    rows: list[tuple[int, list[str]]] = []
+    if table.format == "csv":
+        rows = list(enumerate(first_records(file, table, _TITLE_ROWS), start=1))
+    elif table.format == "excel":
+        rows = list(islice(workbook_rows(file, table), _TITLE_ROWS))
+    for number, names in rows:
+        needed = [name for each in wanted for name in factors(each, names)]
+        if set(needed) <= set(names) and number != table.header_row:
+            return [f"they stand in row {number}: set header_row: {number}"]
+    return []
+
+
+def _header(engine: Any, file: FoundFile, table: TableMapping, number: int) -> list[str]:
+    if table.format == "parquet":
         return _parquet_names(file)
-    return text_header(file, mapping)
+    if table.format == "duckdb":
+        return list(_duckdb_table(engine, file, table, number).columns)
+    if table.format == "excel":
+        for row, names in workbook_rows(file, table):
+            if row >= table.header_row:
+                return [name.strip() for name in names]
+        raise SourceError(
+            f"{file.shown} is empty; a header with the names of the columns is required"
+        )
+    return text_header(file, table)
+
+
+def _duckdb_table(engine: Any, file: FoundFile, table: TableMapping, number: int) -> ir.Table:
+    alias = f"file_{table.name}_{number}"
+    known = {
+        name
+        for (name,) in engine.raw_sql("SELECT database_name FROM duckdb_databases()").fetchall()
+    }
+    if alias not in known:
+        attach(engine, str(file.path), file.shown, table.table or "", alias)
+    schema, _, name = (table.table or "").rpartition(".")
+    return engine.table(name, database=(alias, schema or "main"))
+
+
+def _load_duckdb(
+    engine: Any,
+    file: FoundFile,
+    table: TableMapping,
+    into: str,
+    number: int,
+    columns: Sequence[str],
+) -> None:
+    chosen = ", ".join(f"{quoted(name)} AS column_{i}" for i, name in enumerate(columns))
+    schema, _, name = (table.table or "").rpartition(".")
+    place = f"file_{table.name}_{number}.{quoted(schema or 'main')}.{quoted(name)}"
+    engine.raw_sql(
+        f"CREATE TABLE {into} AS SELECT {number} AS file, row_number() OVER () AS row, "
+        f"FALSE AS misaligned, {chosen} FROM {place}"
+    )
+
+
+def load_database(engine: Any, mapping: SourceMapping, table: TableMapping) -> RawRows:
+    """Bring the mapped columns of a database's table into the engine, read once.
+
+    Raises:
+        SourceError: the database does not let us, or the table lacks a column or changes.
+    """
+    database = Database(mapping, table)
+    rows = database.open()
+    wanted = tuple(table.columns.values())
+    columns = _resolve(wanted, list(rows.columns), database.shown, mapping, table, None)
+    chosen = rows.select(**{f"column_{i}": rows[name] for i, name in enumerate(columns)})
+    into = f"raw_{table.name}"
+    read, size, sha256 = database.read(chosen, engine, into)
+    return RawRows(engine.table(into), columns, (FileRecord(database.shown, size, sha256, read),))
 
 
 # Parquet

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relkit.data.accounts import RowAccount, inventory, rows_set_aside
+from relkit.data.contracts import TABLES
 from relkit.data.engine import connect
 from relkit.data.files import FileRecord
 from relkit.data.mapping import read_mapping
@@ -93,6 +94,11 @@ class Source:
         """The names of the tables that the source maps."""
         return self._tables.supplied
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The names of the tables that it does not map."""
+        return tuple(name for name in TABLES if name not in self.tables)
+
     def has(self, table: str) -> bool:
         """Whether the source maps a table.
 
@@ -114,6 +120,16 @@ class Source:
     def account_of(self, table: str) -> RowAccount:
         """What became of each row of a table; reads it. Raises as `table`."""
         return self._tables.open(table).account
+
+    def span_of(self, table: str) -> tuple[dt.date, dt.date] | tuple[None, None]:
+        """First and last day of a table's accepted rows; None where it has no days or rows."""
+        opened = self._tables.open(table)
+        dated_by = opened.contract.dated_by
+        if dated_by is None:
+            return None, None
+        day = opened.rows[dated_by].cast("date")
+        found = opened.rows.agg(first=day.min(), last=day.max()).to_pyarrow().to_pylist()[0]
+        return found["first"], found["last"]
 
     def files_of(self, table: str) -> tuple[FileRecord, ...]:
         """What a table was read from; reads it. Raises as `table`."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 50_000
+LONGEST_LINE = 10_000_000
 _SIGNATURES = (
     (b"PK\x03\x04", "an Excel workbook (.xlsx) or another zip archive"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)"),
@@ -60,7 +61,8 @@ def text_header(file: FoundFile, mapping: TableMapping) -> list[str]:
     with _decoding(file, mapping), _open_text(file, mapping) as lines:
         if mapping.format == "cdnow":
             return list(_cdnow_columns(lines, file))
-        for row, record in enumerate(csv.reader(lines, delimiter=mapping.separator), start=1):
+        bounded = _bounded(lines, file)
+        for row, record in enumerate(csv.reader(bounded, delimiter=mapping.separator), start=1):
             if record and row >= mapping.header_row:
                 return [name.strip() for name in record]
     raise SourceError(f"{file.shown} is empty; a header with the names of the columns is required")
@@ -83,7 +85,7 @@ def _refuse_other_formats(file: FoundFile, mapping: TableMapping) -> None:
     if start.startswith(PARQUET_MARK):
         kind = "Parquet; set format: parquet"
     elif kind.startswith(("an Excel", "an old Excel")):
-        kind += "; save the sheet as CSV"
+        kind += "; set format: excel, or save the sheet as CSV"
     elif not kind and mapping.encoding != "utf-16":
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             kind = "text in UTF-16; set encoding: utf-16"
@@ -117,6 +119,26 @@ def _decoding(file: FoundFile, mapping: TableMapping) -> Iterator[None]:
         raise SourceError(
             f"{file.shown} is compressed but cut off or damaged; copy it again"
         ) from None
+
+
+def _bounded(lines: Any, file: FoundFile) -> Iterator[str]:
+    """A file's lines; one that would fill the memory is refused before it does."""
+    number = 0
+    while line := lines.readline(LONGEST_LINE):
+        number += 1
+        if len(line) == LONGEST_LINE and not line.endswith("\n"):
+            raise SourceError(
+                f"{file.shown}: line {number} is longer than {LONGEST_LINE:,} characters; "
+                "is it a CSV with a line a row? Export it again"
+            )
+        yield line
+
+
+def first_records(file: FoundFile, mapping: TableMapping, rows: int) -> list[list[str]]:
+    """The first rows of a CSV, wherever its header is."""
+    with _decoding(file, mapping), _open_text(file, mapping) as lines:
+        reader = csv.reader(_bounded(lines, file), delimiter=mapping.separator)
+        return [[name.strip() for name in record] for record, _ in zip(reader, range(rows))]  # noqa: B905
 
 
 def _wrong_encoding(file: FoundFile, encoding: str) -> str:
@@ -161,31 +183,42 @@ def load_text(
     columns: Sequence[str],
 ) -> None:
     """Bring the columns of a text file into the engine as the table `into`."""
+    header = text_header(file, mapping)
+    with _decoding(file, mapping), _open_text(file, mapping) as lines:
+        split = _cdnow_records if mapping.format == "cdnow" else _csv_records
+        load_records(engine, split(lines, file, mapping), header, into, number, columns)
+
+
+def load_records(
+    engine: Any,
+    records: Iterator[tuple[int, list[str]]],
+    header: Sequence[str],
+    into: str,
+    number: int,
+    columns: Sequence[str],
+) -> None:
+    """Bring the columns of numbered records of text into the engine as the table `into`."""
     import pyarrow as pa
 
-    header = text_header(file, mapping)
     chosen = [header.index(name) for name in columns]
     schema = pa.schema(
         [("file", pa.int32()), ("row", pa.int64()), ("misaligned", pa.bool_())]
         + [(f"column_{i}", pa.string()) for i in range(len(columns))]
     )
-    with _decoding(file, mapping), _open_text(file, mapping) as lines:
-        split = _cdnow_records if mapping.format == "cdnow" else _csv_records
-        records = split(lines, file, mapping)
-        batches = _batches(records, number, len(header), chosen, schema)
-        # DuckDB would pack a fault of the reading into its own, so keep the first one.
-        faults: list[BaseException] = []
-        reader = pa.RecordBatchReader.from_batches(schema, _noting(batches, faults))
-        connection = engine.con
-        connection.register("incoming", reader)
-        try:
-            connection.execute(f"CREATE TABLE {into} AS SELECT * FROM incoming")
-        except Exception:
-            if faults:
-                raise faults[0] from None
-            raise
-        finally:
-            connection.unregister("incoming")
+    batches = _batches(records, number, len(header), chosen, schema)
+    # DuckDB would pack a fault of the reading into its own, so keep the first one.
+    faults: list[BaseException] = []
+    reader = pa.RecordBatchReader.from_batches(schema, _noting(batches, faults))
+    connection = engine.con
+    connection.register("incoming", reader)
+    try:
+        connection.execute(f"CREATE TABLE {into} AS SELECT * FROM incoming")
+    except Exception:
+        if faults:
+            raise faults[0] from None
+        raise
+    finally:
+        connection.unregister("incoming")
 
 
 def _noting(batches: Iterator[pa.RecordBatch], faults: list[BaseException]) -> Iterator[Any]:
@@ -202,7 +235,8 @@ def _csv_records(
     """Data records with their row number; blank lines count as rows but are none."""
     # Each string is one line to the reader, so the end shows up as a record of its
     # own unless a quote is open there.
-    reader = csv.reader(chain(lines, [_END]), delimiter=mapping.separator)
+    bounded = _bounded(lines, file)
+    reader = csv.reader(chain(bounded, [_END]), delimiter=mapping.separator)
     row, before, header_passed = 0, 0, False
     try:
         for record in reader:

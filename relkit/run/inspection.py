@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from relkit.errors import NotebookError, ParameterError
+from relkit.errors import DataError, NotebookError, ParameterError, RelkitError
 from relkit.run.notebook import read_notebook, title_and_question
 from relkit.run.params import read_parameter_cell
 from relkit.run.publish import Outputs, read_ledger
 from relkit.run.runner import check, find_root
+
+if TYPE_CHECKING:
+    from relkit.data.sources import Source
 
 # What a report says about its source; the rest of its parameters are the notebook's.
 _SOURCE_OPTIONS = ("as_of", "max_set_aside", "later_rows")
@@ -51,6 +55,7 @@ def _inspect_source(root: Path, path: Path, options: Mapping[str, Any]) -> str:
         near = path.relative_to(root) if path.is_relative_to(root) else path
         source = open_source(near, **options)
         customers = int(source.transactions.customer_id.nunique().execute())
+        others, faults = _other_tables(source)
     account = source.account
     first, last = source.span
     lines = [
@@ -59,8 +64,65 @@ def _inspect_source(root: Path, path: Path, options: Mapping[str, Any]) -> str:
         *(f"  {rows:,} set aside: {reason}" for reason, rows in account.reasons.items()),
         f"  {customers:,} customers, {first} to {last}, as of {source.as_of}",
         *(f"  {file.path}: {file.rows:,} rows" for file in source.files),
+        *others,
+        *_enough_for(root, source),
     ]
+    if faults:
+        # What is right is said all the same: it took the reading to know it.
+        raise DataError("\n".join(lines), faults)
     return "\n".join(lines)
+
+
+def _other_tables(source: Source) -> tuple[list[str], list[str]]:
+    """A line for each table beside the transactions, and what is wrong with them."""
+    lines, faults = [], []
+    for table in source.tables:
+        if table == "transactions":
+            continue
+        try:
+            account = source.account_of(table)
+        except RelkitError as error:
+            lines.append(f"  {table}: cannot be used, see below")
+            faults.append(str(error))
+            continue
+        first, last = source.span_of(table)
+        days = f", {first} to {last}" if first and last else ""
+        lines.append(
+            f"  {table}: {account.read:,} rows read, {account.used:,} used, "
+            f"{account.set_aside:,} set aside{days}"
+        )
+        lines += [f"    {rows:,} set aside: {why}" for why, rows in account.reasons.items()]
+    missing = source.missing
+    lines.append(
+        f"  not supplied: {', '.join(missing)}" if missing else "  every table is supplied"
+    )
+    return lines, faults
+
+
+def _enough_for(root: Path, source: Source) -> list[str]:
+    """Which notebooks of the project the source has the tables for."""
+    lines = []
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        needed = _tables_needed(path.read_text(encoding="utf-8"))
+        without = [table for table in needed if not source.has(table)]
+        lines.append(
+            f"  not enough for {path.stem}: not supplied: {', '.join(without)}"
+            if without
+            else f"  enough for {path.stem}"
+        )
+    return lines
+
+
+def _tables_needed(notebook: str) -> list[str]:
+    """The tables that a notebook takes from its source and does not ask for with has()."""
+    from relkit.data.contracts import TABLES
+
+    return [
+        table
+        for table in TABLES
+        if re.search(rf"\bsource\.{table}\b", notebook)
+        and not re.search(rf"\.has\([^)]*{table}[^)]*\)", notebook)
+    ]
 
 
 def inventory(root: Path, outputs: Path | None = None) -> str:
