@@ -213,12 +213,12 @@ def _pace(sums: _Sums, points: float) -> float:
     low, high, pace = 0.0, 1.0, 1.0
     for _ in range(MOST_STEPS):
         miss = sums.left(pace) - wanted
-        low, high = (low, pace) if miss > 0 else (pace, high)
         step = miss / sums.left_slope(pace)
-        following = pace - step if low < pace - step < high else (low + high) / 2
-        if abs(following - pace) <= 1e-15 + 1e-13 * pace:
+        # Asked before the ends are moved: at the answer one of them is the pace itself.
+        if abs(step) <= 1e-15 + 1e-13 * pace:
             break
-        pace = following
+        low, high = (low, pace) if miss > 0 else (pace, high)
+        pace = pace - step if low < pace - step < high else (low + high) / 2
     return pace
 
 

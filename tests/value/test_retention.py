@@ -8,6 +8,7 @@ import pytest
 
 import relkit as rk
 from relkit.errors import ParameterError
+from relkit.value import retention
 from relkit.value.bgnbd import BGNBD, fit_bgnbd
 from relkit.value.gamma_gamma import GammaGamma, fit_gamma_gamma
 from relkit.value.leaving import buying_rate, leaving_rate, left_by
@@ -191,3 +192,18 @@ def test_the_parts_fit_together(value):
 def test_points_that_cannot_be(value, points):
     with pytest.raises(ParameterError, match=r"one point as 0\.01"):
         retention_value(value, points)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("points", [1e-6, 0.01, 0.1])
+def test_the_pace_is_found_in_a_few_steps(model, points, few, monkeypatch):
+    """Newton's method doubles its digits: a search that goes on at the answer does not stop."""
+    value = customer_lifetime_value(model, SPEND, few, horizon=52, annual_discount_rate=0.1)
+    sums, asked = retention._Case.of(value).at(model), []
+    left = retention._Sums.left
+    monkeypatch.setattr(
+        retention._Sums, "left", lambda self, pace: asked.append(pace) or left(self, pace)
+    )
+    pace = retention._pace(sums, points)
+    assert left(sums, 1.0) - left(sums, pace) == pytest.approx(points, rel=1e-9)
+    assert len(asked) <= 9
