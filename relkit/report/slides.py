@@ -137,7 +137,7 @@ def _density(arrangement: Arrangement, second_line: bool) -> tuple[str, bool]:
     regions.append(("words", arrangement.main) if arrangement.layout == "words" else
                    ("side", arrangement.side))  # fmt: skip
     for name, blocks in regions:
-        room = ROOM[name] - (4.0 if arrangement.top and name == "words" else 0.0)
+        room = ROOM[name] - (6.4 if arrangement.top and name == "words" else 0.0)
         room -= 1.2 if second_line else 0.0
         need = max(need, sum(_lines(block, WIDTH[name]) for block in blocks) / room)
     for step, more in MORE_ROOM:

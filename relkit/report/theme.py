@@ -49,10 +49,15 @@ VARIABLES: dict[str, tuple[str, str]] = {
 }
 
 FAMILIES = ("Source Sans Pro", "Noto Sans SC")
-Size = Literal["full", "wide", "half"]
+Size = Literal["full", "wide", "half", "pair"]
 # Width and height in pixels of the deck: alone on a slide; under a row of tiles;
-# beside a text or another chart.
-SIZES: dict[str, tuple[int, int]] = {"full": (1140, 480), "wide": (1140, 330), "half": (700, 470)}
+# beside a text; beside another chart.
+SIZES: dict[str, tuple[int, int]] = {
+    "full": (1140, 480),
+    "wide": (1140, 330),
+    "half": (700, 470),
+    "pair": (560, 400),
+}
 TEXT_SIZE = 15.0
 
 _applied = False

@@ -98,7 +98,7 @@ def win_back(chosen: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def history_matrix(matrix: HistoryMatrix, ax: Axes | None = None) -> Axes:
     """One figure for every number of repeat purchases and every length of silence."""
-    ax = ax or theme.new_axes("half")
+    ax = ax or theme.new_axes("pair")
     cells = matrix.to_frame()
     cells = cells[cells["frequency"] > 0]
     table = cells.pivot(index="frequency", columns="silence", values="value")
