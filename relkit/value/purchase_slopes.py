@@ -13,10 +13,10 @@ import numpy as np
 from scipy.special import expit
 
 from relkit.value.bgnbd import BGNBD
-from relkit.value.history_grid import HistoryGrid
+from relkit.value.history_grid import WIDE, HistoryGrid
 from relkit.value.inputs import FloatArray
 from relkit.value.mbgnbd import MBGNBD
-from relkit.value.purchase_integral import _nodes
+from relkit.value.purchase_integral import drop_out_nodes, smooth_against
 from relkit.value.purchase_model import PurchaseModel
 
 # Central differences in log parameters; rounding and curvature both stay near 1e-8.
@@ -88,9 +88,11 @@ def _at_purchases(
     r, alpha, a, b = model.params
     stays = b + (1 if isinstance(model, MBGNBD) else 0)
     s = times[None, :] / (alpha + T)[:, None]
-    grid = HistoryGrid.of(np.repeat(x, len(times)), s.ravel(), 0.0)
+    each = np.repeat(x, len(times))
+    grid = HistoryGrid.of(each, s.ravel(), smooth_against(r, each), WIDE)
     # Over s, so that it varies little within a cell and errors are relative ones.
-    found = grid.spread(_with_slopes(r, a, stays, grid.x, grid.T) / grid.T[:, None])
+    at = np.where(grid.T == 0, 1e-300, grid.T)
+    found = grid.spread(_with_slopes(r, a, stays, grid.x, at) / at[:, None])
     found *= s.ravel()[:, None]
     # In log r, log alpha through s, log a, log b.
     chain = found.reshape(len(x), len(times), 5) * [1.0, r, 1.0, a, b]
@@ -107,9 +109,10 @@ def _with_slopes(r: float, a: float, b: float, x: FloatArray, s: FloatArray) -> 
     it by 1 + da (log p - mean of log p).
     """
     distinct, where = np.unique(x, return_inverse=True)
-    log_odds, weights = _nodes(a, b + distinct)
-    p_all = expit(log_odds)
-    left_all = expit(-log_odds)
+    nodes = drop_out_nodes(a, b + distinct)
+    p_all = expit(nodes.log_odds)
+    left_all = expit(-nodes.log_odds)
+    weights = nodes.weights
     centred = []
     for logs in (np.log(p_all), np.log(left_all)):
         centred.append(logs - (logs * weights).sum(axis=1, keepdims=True))
@@ -120,9 +123,9 @@ def _with_slopes(r: float, a: float, b: float, x: FloatArray, s: FloatArray) -> 
         rows = order[begin : begin + PAIRS_AT_ONCE]
         for at in np.unique(where[rows]).tolist():
             mine = rows[where[rows] == at]
-            answer[mine] = _at_one_x(
-                r + distinct[at], a + b + distinct[at], s[mine], p_all[at], left_all[at], rules[at]
-            )
+            own = at, slice(int(nodes.count[at]))
+            k, total = r + distinct[at], a + b + distinct[at]
+            answer[mine] = _at_one_x(k, total, s[mine], p_all[own], left_all[own], rules[own])
     return answer
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from relkit.value.bgnbd import BGNBD
-from relkit.value.purchase_integral import DEGREES, purchases_while_active
+from relkit.value.history_grid import NARROW
+from relkit.value.purchase_integral import purchases_while_active
 
 SHAPES = [1e-6, 0.01, 0.2, 0.49, 0.793, 1 - 1e-10, 1 + 1e-10, 2.5, 30.0]
 CASES = list(
@@ -40,7 +41,7 @@ def test_against_sixty_digits(case):
 
 
 def test_many_horizons_take_the_interpolant_and_stay_exact():
-    s = np.geomspace(1e-4, 300, 40 * DEGREES)
+    s = np.geomspace(1e-4, 300, 400 * NARROW.degrees)
     x = np.full(len(s), 3.0)
     found = purchases_while_active(0.243, 0.793, 2.426, x, s)
     for i in range(0, len(s), 97):
