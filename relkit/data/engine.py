@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _numbers = count()
+# Enough for ten million rows; what is beyond goes to disk, slower, and never fills the machine.
+_MEGABYTES = 350
+_BYTES_A_ROW = 30
 
 
 def connect() -> Any:
@@ -19,7 +23,20 @@ def connect() -> Any:
     engine = ibis.duckdb.connect()
     # The machine's own zone must never decide which day a purchase belongs to.
     engine.raw_sql("SET TimeZone = 'UTC'")
+    # Beyond its memory tables and merging go to a folder of their own, which ends with the engine.
+    make_room(engine, 0)
+    folder = tempfile.TemporaryDirectory(prefix="relkit-", ignore_cleanup_errors=True)
+    engine.raw_sql(f"SET temp_directory = '{folder.name}'")
+    engine.raw_sql("SET preserve_insertion_order = false")
+    # Kept as long as the engine, and removed with it.
+    engine.relkit_folder = folder
     return engine
+
+
+def make_room(engine: Any, rows: int) -> None:
+    """Give the engine the memory that so many rows need; a machine's own limit is not known."""
+    megabytes = max(_MEGABYTES, rows * _BYTES_A_ROW // 1_000_000)
+    engine.raw_sql(f"SET memory_limit = '{megabytes}MB'")
 
 
 def keep(engine: Any, name: str, rows: ir.Table) -> ir.Table:

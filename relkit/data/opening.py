@@ -12,7 +12,7 @@ from relkit.data.checking import CheckedRows, Mapped, check_rows
 from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.contracts import TABLES, contracts
 from relkit.data.daily import keep_daily
-from relkit.data.engine import keep, time_zones, today_in
+from relkit.data.engine import keep, make_room, time_zones, today_in
 from relkit.data.files import FileRecord, RawRows, factors, find_files, load
 from relkit.data.keys import (
     AFTER_AS_OF,
@@ -69,6 +69,7 @@ class Tables:
         as_of: The last day to look at, or None.
         max_set_aside: Share of a table's rows that may fail.
         later_rows: 'fault' or 'set_aside'.
+        most_rows: Of its largest table so far, which the engine has room for.
     """
 
     engine: Any
@@ -76,6 +77,7 @@ class Tables:
     as_of: dt.date | None
     max_set_aside: float
     later_rows: str
+    most_rows: int = 0
     _opened: dict[str, OpenedTable] = field(default_factory=dict)
 
     @property
@@ -132,6 +134,8 @@ def _open(tables: Tables, name: str) -> OpenedTable:
     more = f" and {len(raw.files) - 3} more files" if len(raw.files) > 3 else ""
     where = f"{mapping.shown}, {name} in {names}{more}"
     read = sum(record.rows for record in raw.files)
+    tables.most_rows = max(tables.most_rows, read)
+    make_room(tables.engine, tables.most_rows)
     if read == 0 and name == "transactions":
         raise DataError(f"{where}: there are no rows; at least one transaction is required")
     currency = _currency(mapping, table, raw)
@@ -217,7 +221,8 @@ def _check(tables: Tables, contract: Contract, table: TableMapping, raw: RawRows
     for step in _steps_beside_others(tables, contract, table):
         after = step(checked)
         if after is not checked:
-            checked = tables.evaluated(f"{contract.name}_checked", after)
+            before, checked = checked, tables.evaluated(f"{contract.name}_checked", after)
+            tables.engine.raw_sql(f"DROP TABLE {before.rows.get_name()}")
     return checked
 
 
