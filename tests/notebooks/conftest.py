@@ -41,7 +41,7 @@ class Published:
         """A saved table, with the ids back in the place of their pseudonyms."""
         frame = pd.read_parquet(self.folder / "tables" / f"{name}.parquet")
         if "customer_id" in frame:
-            frame["customer_id"] = frame["customer_id"].map(_ids_behind())
+            frame["customer_id"] = frame["customer_id"].map(ids_behind())
             assert frame["customer_id"].notna().all()
         return frame
 
@@ -64,7 +64,7 @@ class Published:
 
 
 @lru_cache(maxsize=1)
-def _ids_behind():
+def ids_behind():
     """pseudonym -> id of the CDNOW sample, by hashlib's HMAC with the tests' key."""
     key = os.environ["RELKIT_PSEUDONYM_KEY"].encode()
     behind = {}
@@ -125,3 +125,9 @@ def _publish(outputs):
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="session", name="ids_behind")
+def _behind():
+    """pseudonym -> id of every CDNOW customer."""
+    return ids_behind()

@@ -234,3 +234,144 @@ def test_the_smaller_figures_too(published, oracle):
     chance, came_back = oracle["alive"], summary["frequency"] > 0
     at_risk = (oracle["now"] / chance * (1 - chance))[came_back]
     assert review["win_back.all"]["total"] == pytest.approx(at_risk.sum(), rel=1e-2)
+
+
+# ---- comparison, histories, retention --------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def holdout_by_hand(raw):
+    """The calibration by hand, with repeat days and dollars of the holdout."""
+    frame = summary_by_hand(raw, SPLIT)
+    later = raw[raw["day"] > SPLIT].groupby(["customer", "day"])["dollars"].sum().reset_index()
+    bought = later.groupby("customer")["dollars"].agg(["size", "sum"]).reindex(frame.index)
+    return frame.assign(made=bought["size"].fillna(0), spent=bought["sum"].fillna(0))
+
+
+def shown(published, name):
+    """A table as the reader sees it: its first column -> column -> text."""
+    node = next(t for t in published["customer_value", "en"].nodes("table") if t["name"] == name)
+    columns = [column["name"] for column in node["columns"]]
+    return {row[0]: dict(zip(columns, row, strict=True)) for row in node["rows"]}
+
+
+def percent(text):
+    return float(text.replace("−", "-").rstrip("%")) / 100
+
+
+def test_every_method_of_the_comparison(published, holdout_by_hand):
+    from lifetimes import BetaGeoFitter, ModifiedBetaGeoFitter, ParetoNBDFitter
+
+    rows = shown(published, "comparison")
+    frame, actual = holdout_by_hand, holdout_by_hand["made"].sum()
+    history = frame["frequency"], frame["recency"], frame["T"]
+    rate = frame["frequency"] / frame["T"] * 39
+    # The calibration is 38.86 weeks long, shorter than the holdout: all of it, stretched.
+    again = frame["frequency"] * 39 / (272 / 7)
+    pareto = ParetoNBDFitter()
+    pareto.params_ = pd.Series({"r": 0.553, "alpha": 10.578, "s": 0.606, "beta": 11.669})
+    fitted = {
+        "BG/NBD": BetaGeoFitter().fit(*history),
+        "MBG/NBD": ModifiedBetaGeoFitter().fit(*history),
+        "Pareto/NBD": pareto,
+    }
+    expected = {
+        name: model.conditional_expected_number_of_purchases_up_to_time(39, *history)
+        for name, model in fitted.items()
+    } | {"past rate carried on": rate, "last period again": again}
+    for name, guess in expected.items():
+        found = rows[name]
+        assert percent(found["purchases_error"]) == pytest.approx(
+            np.sum(guess) / actual - 1, abs=1.1e-3
+        ), name
+        error = np.abs(np.asarray(guess) - frame["made"]).mean()
+        assert float(found["mean_absolute_error"]) == pytest.approx(error, abs=1.1e-3), name
+    assert set(rows) == {*expected, "gradient boosting"}
+
+
+def test_purchases_by_silence(published, holdout_by_hand):
+    frame = holdout_by_hand
+    silent = frame["T"] - frame["recency"]
+    customers = 0
+    for band, found in shown(published, "holdout_by_recency").items():
+        low, _, high = band.rstrip("+").partition("–")
+        inside = (silent >= float(low)) & (silent < float(high or "inf"))
+        assert int(found["customers"].replace(",", "")) == inside.sum()
+        assert float(found["actual"]) == pytest.approx(frame["made"][inside].mean(), abs=6e-4)
+        customers += inside.sum()
+    assert customers == len(frame)
+
+
+def test_the_customer_who_is_followed(published, raw, oracle, ids_behind):
+    said = published["customer_value", "en"].statements()
+    one = int(ids_behind[said["history.now"]["customer"]])
+    rows = raw[raw["customer"] == one]
+    assert said["history.now"]["purchases"] == len(rows)
+    assert pd.Timestamp(said["history.now"]["last"]) == rows["day"].max()
+    assert said["history.now"]["alive"] == pytest.approx(oracle["alive"][one], abs=2e-3)
+    assert said["history.chosen"]["spend"] == pytest.approx(rows["dollars"].sum())
+    chance, often = oracle["alive"], oracle["summary"]["frequency"] >= 4
+    balance = (oracle["now"] * (1 - chance))[often]
+    assert balance.idxmax() == one
+    assert said["history.chosen"]["balance"] == pytest.approx(balance.max(), rel=1e-2)
+    assert said["history.chosen"]["n"] == often.sum()
+
+
+def test_what_silence_says(published, oracle):
+    said = published["customer_value", "en"].statements()["matrix.alive"]
+    longest = oracle["summary"]["T"].max()
+    assert said["silence"] == pytest.approx(longest / 4)
+    for slot, frequency in (("once", 1), ("frequent", 10)):
+        theirs = oracle["model"].conditional_probability_alive(
+            frequency, longest - said["silence"], longest
+        )
+        assert said[slot] == pytest.approx(np.ravel(theirs)[0], abs=2e-3)
+
+
+def test_a_point_of_retention(published, oracle):
+    """By simulation: rate and chance to leave drawn for every customer, nothing integrated."""
+    said = published["customer_value", "en"].statements()
+    model, summary = oracle["model"].params_, oracle["summary"]
+    rng = np.random.default_rng(0)
+    size = (600, len(summary))
+    x, T = summary["frequency"].to_numpy(), summary["T"].to_numpy()
+    rate = rng.gamma(model["r"] + x, size=size) / (model["alpha"] + T)
+    leave = rng.beta(model["a"], model["b"] + x, size=size)
+    year, discount = 365.25 / 7, np.log(1.1) / (365.25 / 7)
+    alive = oracle["alive"].to_numpy()
+
+    def retention(kept):
+        return np.average(np.exp(-rate * leave * kept * year).mean(axis=0), weights=alive)
+
+    def bought(kept):
+        fall = discount + rate * leave * kept
+        return alive * (rate * (1 - np.exp(-fall * 52)) / fall).mean(axis=0)
+
+    meaning = said["retention.meaning"]
+    kept = 1 - meaning["delta"]
+    assert retention(1) == pytest.approx(meaning["now"], abs=2e-3)
+    assert retention(kept) - retention(1) == pytest.approx(0.01, abs=2e-4)
+    each = oracle["now"] / bought(1)  # what a discounted purchase is worth, by the oracle
+    gained = float(((bought(kept) - bought(1)) * each).sum())
+    assert said["retention.worth"]["gained"]["value"] == pytest.approx(gained, rel=0.02)
+    assert said["retention.worth"]["share"] == pytest.approx(gained / oracle["now"].sum(), rel=0.02)
+    # The exact slope is the limit of ever smaller steps: by a point it is nearly there.
+    assert meaning["slope"] == pytest.approx(meaning["gained"], rel=5e-3)
+
+
+def test_cohorts_and_ways_of_counting(published, raw, oracle):
+    months = raw.groupby("customer")["day"].min().dt.strftime("%Y-%m")
+    came_back = oracle["summary"]["frequency"] > 0
+    found = shown(published, "cohorts")
+    assert {k: int(v["customers"].replace(",", "")) for k, v in found.items()} == (
+        months.value_counts().to_dict()
+    )
+    assert {k: int(v["repeaters"].replace(",", "")) for k, v in found.items()} == (
+        months[came_back].value_counts().to_dict()
+    )
+    repeats = int(oracle["summary"]["frequency"].sum())
+    counted = shown(published, "grains")
+    assert int(counted["day"]["repeats"].replace(",", "")) == repeats
+    merged = {name: int(row["merged"].replace(",", "")) for name, row in counted.items()}
+    assert merged["day"] == merged["the exact time"] == 0
+    assert int(counted["week"]["repeats"].replace(",", "")) == repeats - merged["week"]
