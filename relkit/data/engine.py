@@ -27,7 +27,6 @@ def connect() -> Any:
     make_room(engine, 0)
     folder = tempfile.TemporaryDirectory(prefix="relkit-", ignore_cleanup_errors=True)
     engine.raw_sql(f"SET temp_directory = '{folder.name}'")
-    engine.raw_sql("SET preserve_insertion_order = false")
     # Kept as long as the engine, and removed with it.
     engine.relkit_folder = folder
     return engine
@@ -37,6 +36,9 @@ def make_room(engine: Any, rows: int) -> None:
     """Give the engine the memory that so many rows need; a machine's own limit is not known."""
     megabytes = max(_MEGABYTES, rows * _BYTES_A_ROW // 1_000_000)
     engine.raw_sql(f"SET memory_limit = '{megabytes}MB'")
+    if megabytes > _MEGABYTES:
+        # Rows carry their number, so the order that they are kept in may go for memory.
+        engine.raw_sql("SET preserve_insertion_order = false")
 
 
 def keep(engine: Any, name: str, rows: ir.Table) -> ir.Table:
