@@ -38,14 +38,18 @@ def one_time(clv: LifetimeValue, summary: pd.DataFrame) -> Statement | None:
     if once.empty:
         return None
     frame = clv.to_frame()
-    each = float(frame.loc[frame["customer_id"].isin(once), "expected_purchases"].mean())
-    return say(
-        "alive.one_time",
-        one_time=len(once),
-        each=each,
-        horizon=clv.horizon,
-        unit=f"unit.{clv.unit}",
-    )
+    theirs = frame[frame["customer_id"].isin(once)]
+    alive = float(theirs["probability_alive"].mean())
+    values = {
+        "one_time": len(once),
+        "each": float(theirs["expected_purchases"].mean()),
+        "horizon": clv.horizon,
+        "unit": f"unit.{clv.unit}",
+    }
+    # Exactly 1 in a model in which nobody can leave before coming back.
+    if alive == 1:
+        return say("alive.one_time", **values)
+    return say("alive.one_time_gone", gone=1 - alive, **values)
 
 
 def _of_repeaters(clv: LifetimeValue, summary: pd.DataFrame) -> pd.DataFrame:
