@@ -14,9 +14,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
-from relkit.value.inputs import FloatArray, PurchaseHistory, sums_by, unique_rows
+from relkit.value.history_grid import HistoryGrid
+from relkit.value.inputs import (
+    ROWS_AT_ONCE,
+    FloatArray,
+    PurchaseHistory,
+    counted_rows,
+    sums_by,
+)
 
 
 class BGNBDParams(NamedTuple):
@@ -44,11 +50,16 @@ def left_log_odds(
     ``first_chances`` is 1 where the first purchase is a chance to leave, else 0.
     """
     r, alpha, a, b = params
-    silence = np.log1p((T - t_x) / (alpha + t_x))
-    chances = x + first_chances
-    with np.errstate(divide="ignore", invalid="ignore"):
-        odds = math.log(a) - np.log(b + chances - 1) + (r + x) * silence
-    return np.where(chances > 0, odds, -np.inf)
+    odds = np.empty(len(x))
+    for begin in range(0, len(x), ROWS_AT_ONCE):
+        rows = slice(begin, begin + ROWS_AT_ONCE)
+        chances = x[rows] + first_chances
+        silence = np.log1p((T[rows] - t_x[rows]) / (alpha + t_x[rows]))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            there = math.log(a) - np.log(b + chances - 1) + (r + x[rows]) * silence
+        there[chances <= 0] = -np.inf
+        odds[rows] = there
+    return odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +67,20 @@ class Likelihood:
     """The log-likelihood of log parameters, reduced to its sufficient statistics.
 
     Four kinds of terms need four sums only: over j, of customers with more than j
-    repeats; over distinct T; over distinct repeaters. T is scaled to 1, so that the
-    fit is the same under every unit of time.
+    repeats; over T; over repeaters. T is scaled to 1, so that the fit is the same under
+    every unit of time. Every term in T alone is a function that is analytic within pi of
+    the real axis of log T, whatever the parameters: a few points stand for all T.
 
     Attributes:
         scale: What T and recency were divided by.
         first_chances: 1 where the first purchase is a chance to leave, else 0.
         more_than: Customers with more than j repeats, j = 0, 1, …
         more_chances_than: Customers with more than j chances to leave, j = 0, 1, …
-        end: Distinct T, scaled.
-        end_customers: Customers with that T.
-        end_repeats: Their repeats in all.
-        leavers: Distinct frequency, recency and T of who can have left, scaled.
+        end: Points of T, scaled, that stand for all.
+        end_customers: Weights by which sums over these are sums over customers.
+        end_repeats: The same, each customer counted as often as there are repeats.
+        leavers: Frequency, recency and T of who can have left, scaled, where rows
+            repeat each distinct one once.
         leaver_customers: Customers with these.
     """
 
@@ -84,24 +97,24 @@ class Likelihood:
     @classmethod
     def of(cls, history: PurchaseHistory, first_chances: int = 0) -> Likelihood:
         """The sums that the likelihood of these histories needs."""
-        x, weights = history.frequency, history.weights
-        scale = float(history.T.max()) if len(x) and history.T.max() > 0 else 1.0
-        end, t_x = history.T / scale, history.recency / scale
-        (distinct_end,), place = unique_rows(end)
+        rows, weights = counted_rows(history.weights, history.frequency, history.recency, history.T)
+        x, t_x, end = rows
+        scale = float(end.max()) if len(x) and end.max() > 0 else 1.0
+        t_x, end = t_x / scale, end / scale
         more_than = sums_by(x.astype(np.intp), weights)[::-1].cumsum()[::-1][1:]
         more_chances_than = np.append([float(weights.sum())] * first_chances, more_than)
+        points, customers = _points(end, np.column_stack([weights, weights * x]))
         can = x + first_chances > 0
-        leavers, row = unique_rows(x[can], t_x[can], end[can])
         return cls(
             scale=scale,
             first_chances=first_chances,
             more_than=more_than,
             more_chances_than=more_chances_than,
-            end=distinct_end,
-            end_customers=sums_by(place, weights, len(distinct_end)),
-            end_repeats=sums_by(place, weights * x, len(distinct_end)),
-            leavers=leavers,
-            leaver_customers=sums_by(row, weights[can], len(leavers[0])),
+            end=points,
+            end_customers=customers[:, 0],
+            end_repeats=customers[:, 1],
+            leavers=(x[can], t_x[can], end[can]),
+            leaver_customers=weights[can],
         )
 
     @property
@@ -151,29 +164,74 @@ class Likelihood:
     def __call__(self, log_params: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         """Value, gradient (4,) and Hessian (4, 4) at the log parameters, scaled."""
         params = BGNBDParams(*np.exp(log_params).tolist())
-        r, alpha, a, b = params
         gradient, hessian = np.zeros(4), np.zeros((4, 4))
         value, gradient[:2], hessian[:2, :2] = self.buying(log_params[:2])
-        more, gradient[2:], hessian[2:, 2:] = self._staying(a, b)
-        x, t_x, T = self.leavers
-        odds = left_log_odds(params, x, t_x, T, self.first_chances)
-        stays = x + self.first_chances - 1
-        left = expit(odds)
-        slope = np.empty((4, len(x)))
-        slope[0] = r * np.log1p((T - t_x) / (alpha + t_x))
-        silent = alpha * (T - t_x) / ((alpha + T) * (alpha + t_x))
-        slope[1] = -(r + x) * silent
-        slope[2] = 1.0
-        slope[3] = -b / (b + stays)
-        weight = self.leaver_customers * left
-        gradient += slope @ weight
-        hessian += (slope * (weight * (1 - left))) @ slope.T
-        hessian[0, 0] += weight @ slope[0]
-        hessian[0, 1] -= weight @ (r * silent)
-        hessian[1, 0] = hessian[0, 1]
-        hessian[1, 1] += weight @ (
-            (r + x) * (alpha * T / (alpha + T) ** 2 - alpha * t_x / (alpha + t_x) ** 2)
-        )
-        hessian[3, 3] += weight @ (slope[3] * stays / (b + stays))
-        value += more + float(self.leaver_customers @ np.logaddexp(0, odds))
+        more, gradient[2:], hessian[2:, 2:] = self._staying(params.a, params.b)
+        value += more
+        for begin in range(0, len(self.leaver_customers), ROWS_AT_ONCE):
+            rows = slice(begin, begin + ROWS_AT_ONCE)
+            histories = tuple(column[rows] for column in self.leavers)
+            customers = self.leaver_customers[rows]
+            more, slope, bend = _leaving(params, histories, customers, self.first_chances)
+            value, gradient, hessian = value + more, gradient + slope, hessian + bend
         return value, gradient, hessian
+
+
+def _points(end: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Points of T with the weights that stand for all T; (n,) and (n, k)."""
+    # Where T is 0 every term in it is 0 too: one point of its own, as log 0 has no place.
+    late = end > 0
+    at_zero = weights[~late].sum(axis=0)
+    if not late.all():
+        end, weights = end[late], weights[late]
+    grid = HistoryGrid.of(np.zeros(len(end)), end, 0.0)
+    return np.append(grid.T, 0.0), np.vstack([grid.gather(weights), at_zero])
+
+
+def _leaving(
+    params: BGNBDParams,
+    histories: tuple[FloatArray, ...],
+    customers: FloatArray,
+    first_chances: int,
+) -> tuple[float, FloatArray, FloatArray]:
+    """Sum of log(1 + odds of having left), with gradient (4,) and Hessian (4, 4)."""
+    r, alpha, a, b = params
+    x, t_x, T = histories
+    k = r + x
+    chances = b + x
+    chances += first_chances - 1
+    until_last = alpha + t_x
+    slope = np.empty((4, len(x)))
+    silent = T - t_x
+    silent /= until_last
+    np.log1p(silent, out=slope[0])
+    odds = k * slope[0]
+    odds -= np.log(chances)
+    odds += math.log(a)
+    # One exponential serves the logarithm of 1 + odds, and the chance of having left.
+    small = np.exp(-np.abs(odds))
+    value = customers @ (np.maximum(odds, 0) + np.log1p(small))
+    left = np.where(odds > 0, 1.0, small)
+    small += 1
+    left /= small
+    weight = customers * left
+    until_last, until_end = alpha / until_last, alpha / (alpha + T)
+    silent *= until_end
+    slope[0] *= r
+    np.multiply(k, silent, out=slope[1])
+    np.negative(slope[1], out=slope[1])
+    slope[2] = 1.0
+    np.divide(-b, chances, out=slope[3])
+    gradient = slope @ weight
+    left -= 1
+    left *= weight
+    hessian = -(slope * left) @ slope.T
+    hessian[0, 0] += gradient[0]
+    hessian[0, 1] -= r * float(weight @ silent)
+    hessian[1, 0] = hessian[0, 1]
+    until_end += until_last
+    until_end -= 1
+    # slope[1] is -(r + x) silent: the second derivative holds it once more.
+    hessian[1, 1] -= float(weight @ (slope[1] * until_end))
+    hessian[3, 3] += gradient[3] + float(weight @ slope[3] ** 2)
+    return float(value), gradient, hessian

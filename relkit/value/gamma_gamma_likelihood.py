@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import digamma, gammaln, polygamma
 
-from relkit.value.inputs import FloatArray, sums_by, unique_rows
+from relkit.value.inputs import FloatArray, counted_rows, sums_by, unique_rows
 
 # From here on Stirling's series with three terms is exact to rounding.
 LARGE = 30.0
@@ -68,7 +68,7 @@ class Likelihood:
         scale: What spend was divided by.
         frequency: Distinct repeat counts.
         frequency_customers: Customers with each.
-        repeats: Repeat counts of distinct (frequency, total spend) rows.
+        repeats: Repeat counts of (frequency, total spend) rows, distinct where rows repeat.
         total: Total repeat spend of these, scaled.
         row_customers: Customers of these.
         log_means: Sum of log mean spend, unscaled; it moves with no parameter.
@@ -86,9 +86,8 @@ class Likelihood:
     def of(cls, x: FloatArray, mean: FloatArray, weights: FloatArray) -> Likelihood:
         """The sums that the likelihood of repeaters with positive spend needs."""
         scale = float(weights @ mean / weights.sum())
-        (repeats, distinct_mean), place = unique_rows(x, mean)
-        row_customers = sums_by(place, weights, len(repeats))
-        frequency, at = np.unique(repeats, return_inverse=True)
+        (repeats, distinct_mean), row_customers = counted_rows(weights, x, mean)
+        (frequency,), at = unique_rows(repeats)
         return cls(
             scale=scale,
             frequency=frequency,

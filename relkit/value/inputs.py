@@ -30,6 +30,8 @@ ROUNDING = 1e-9
 MOST_PURCHASES = 10_000_000
 # Rows of a column that stay in the processor's cache while they are worked on.
 ROWS_AT_ONCE = 8192
+# Rows that are looked at to learn whether rows repeat.
+SAMPLE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +114,28 @@ def read_history(
             f"make the summary with unit='{unit}'"
         )
     x, t_x, end = columns.values["frequency"], columns.values["recency"], columns.values["T"]
+    if columns.faults or not _is_sound(x, t_x, end, columns.values["weights"]):
+        columns.complain(_history_faults(columns, names))
+    t_x = t_x if (t_x <= end).all() else np.minimum(t_x, end)
+    return PurchaseHistory(x, t_x, end, columns.values["weights"], found, columns.is_scalar)
+
+
+def _is_sound(x: FloatArray, t_x: FloatArray, end: FloatArray, weights: FloatArray) -> bool:
+    """Whether no history has a fault, seen at a glance: nan fails every comparison."""
+    if not len(x):
+        return True
+    counts = x.min() >= 0 and x.max() <= MOST_PURCHASES and bool((x == np.rint(x)).all())
+    # Recency is between 0 and T, so that they are bounded as well.
+    times = t_x.min() >= 0 and end.max() < math.inf and bool((t_x <= end).all())
+    weighted = weights.min() >= 0 and weights.max() < math.inf
+    return bool(counts and times and weighted and not t_x[x == 0].any())
+
+
+def _history_faults(columns: _Columns, names: tuple[str, ...]) -> list[str]:
+    """Every fault of purchase histories, with its first rows."""
+    x, t_x, end = columns.values["frequency"], columns.values["recency"], columns.values["T"]
     with np.errstate(invalid="ignore"):
-        faults = [
+        return [
             *_count_faults(columns, names),
             *columns.rows("recency is negative", t_x < 0, "recency"),
             *columns.rows("T is negative", end < 0, "T"),
@@ -127,10 +149,6 @@ def read_history(
                 "recency",
             ),
         ]
-    columns.complain(faults)
-    return PurchaseHistory(
-        x, np.minimum(t_x, end), end, columns.values["weights"], found, columns.is_scalar
-    )
 
 
 def read_spend(
@@ -153,8 +171,9 @@ def read_spend(
     )
     x, spend = columns.values["frequency"], columns.values["monetary_value"]
     # A customer without a repeat has no mean repeat spend; what stands there is unread.
-    spend = np.where((x == 0) & ~np.isfinite(spend), 0.0, spend)
-    columns.values["monetary_value"] = spend
+    if not np.isfinite(spend).all():
+        spend = np.where((x == 0) & ~np.isfinite(spend), 0.0, spend)
+        columns.values["monetary_value"] = spend
     columns.complain(_count_faults(columns, names))
     return SpendHistory(x, spend, columns.values["weights"], columns.is_scalar)
 
@@ -289,6 +308,10 @@ def _from_summary(summary: Any, names: tuple[str, ...]) -> dict[str, Any]:
 
 def _floats(name: str, value: Any, faults: list[str]) -> FloatArray:
     """A column as floats; what is no number becomes nan and is noted."""
+    if isinstance(value, pd.Series) and isinstance(value.dtype, np.dtype):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 1:
+        return value.astype(float, copy=False)
     series = value if isinstance(value, pd.Series) else pd.Series(np.atleast_1d(np.asarray(value)))
     numbers = pd.to_numeric(series, errors="coerce")
     text = numbers.isna() & series.notna()
@@ -322,6 +345,8 @@ def _count_faults(columns: _Columns, names: tuple[str, ...]) -> list[str]:
     faults: list[str] = []
     for name in (*names, "weights"):
         column = columns.values[name]
+        if np.isfinite(column).all():
+            continue
         faults += columns.rows(f"{name} is empty", np.isnan(column), name)
         faults += columns.rows(f"{name} is infinite", np.isinf(column), name)
     x, weights = columns.values["frequency"], columns.values["weights"]
@@ -361,6 +386,24 @@ def unique_rows(*columns: FloatArray) -> tuple[tuple[FloatArray, ...], IntArray]
     first = np.empty(size, dtype=np.intp)
     first[key] = np.arange(n)
     return tuple(column[first] for column in values), key.astype(np.intp)
+
+
+def counted_rows(
+    weights: FloatArray, *columns: FloatArray
+) -> tuple[tuple[FloatArray, ...], FloatArray]:
+    """Distinct rows with their weights, where rows repeat often enough to pay the sorting.
+
+    Merged rows are sorted, so that sums over them do not depend on the order of the
+    given ones. Whether it pays is learned from a sample, if there are many rows.
+    """
+    n = len(weights)
+    if n > 2 * SAMPLE:
+        some = slice(None, None, n // SAMPLE)
+        (first, *_), place = unique_rows(*(column[some] for column in columns))
+        if len(first) > 0.8 * len(place):
+            return columns, weights
+    rows, place = unique_rows(*columns)
+    return rows, sums_by(place, weights, len(rows[0]))
 
 
 def sums_by(place: IntArray, values: FloatArray, size: int = 0) -> FloatArray:

@@ -106,13 +106,13 @@ class DropOutNodes(NamedTuple):
 
     Attributes:
         log_odds: Log odds of the drop-out probability, shape (m, k).
-        weights: Their weights, which sum to 1, shape (m, k); 0 beyond ``count``.
-        count: How many nodes each row has, shape (m,).
+        weights: Their weights, which sum to 1, shape (m, k); 0 beyond ``length``.
+        length: How many nodes each row has, shape (m,).
     """
 
     log_odds: FloatArray
     weights: FloatArray
-    count: IntArray
+    length: IntArray
 
 
 def drop_out_nodes(a: float, size: FloatArray) -> DropOutNodes:

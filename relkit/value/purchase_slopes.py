@@ -123,7 +123,7 @@ def _with_slopes(r: float, a: float, b: float, x: FloatArray, s: FloatArray) -> 
         rows = order[begin : begin + PAIRS_AT_ONCE]
         for at in np.unique(where[rows]).tolist():
             mine = rows[where[rows] == at]
-            own = at, slice(int(nodes.count[at]))
+            own = at, slice(int(nodes.length[at]))
             k, total = r + distinct[at], a + b + distinct[at]
             answer[mine] = _at_one_x(k, total, s[mine], p_all[own], left_all[own], rules[own])
     return answer
