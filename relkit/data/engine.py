@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _numbers = count()
 # Enough for ten million rows; what is beyond goes to disk, slower, and never fills the machine.
 _MEGABYTES = 350
-_BYTES_A_ROW = 30
+_BYTES_A_ROW = 40
 
 
 def connect() -> Any:
