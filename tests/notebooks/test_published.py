@@ -375,3 +375,35 @@ def test_cohorts_and_ways_of_counting(published, raw, oracle):
     merged = {name: int(row["merged"].replace(",", "")) for name, row in counted.items()}
     assert merged["day"] == merged["the exact time"] == 0
     assert int(counted["week"]["repeats"].replace(",", "")) == repeats - merged["week"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["mbg_nbd", "pareto_nbd"])
+def test_other_purchase_models_are_published_too(tmp_path, raw, model):
+    import json
+    import subprocess
+    import sys
+
+    import relkit as rk
+
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "relkit", "run", "params/customer_value/cdnow.yaml"),
+            *("--outputs", str(tmp_path), "--set", f"purchase_model={model}"),
+            *("--set", "source=params/sources/cdnow_sample.yaml"),
+        ],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "customer_value-cdnow" / "latest"
+    assert json.loads((folder / "run.json").read_text())["status"] == "published"
+    now = summary_by_hand(raw, END)
+    fit = rk.fit_purchase_model(now.reset_index(), model=model, unit="week")
+    once = now[now["frequency"] == 0]
+    gone = 1 - fit.probability_alive(once.reset_index()).mean()
+    assert f"bought once. The model takes {gone:.0%} of them" in (
+        (folder / "report.html").read_text(encoding="utf-8")
+    )
