@@ -178,6 +178,29 @@ class PurchaseFlow:
                 slopes[rows, i] = bend[:, i] * expected[rows, 0] + chance * expected[rows, column]
         return slopes
 
+    def slope_of_sum(self, prices: FloatArray, worth: FloatArray) -> FloatArray:
+        """Derivatives of the sum of P(alive) times discounted purchases times prices, (k,).
+
+        What the columns of ``slopes`` add up to, without ever making them.
+
+        Args:
+            prices: What a purchase of each customer is worth, shape (n,).
+            worth: Discounted purchases given active times prices, shape (n,).
+        """
+        slope = np.zeros(len(self.model.params))
+        if not self._uncertain:
+            return slope
+        for begin in range(0, len(self.x), POINTS_AT_ONCE):
+            rows = slice(begin, begin + POINTS_AT_ONCE)
+            history = self.x[rows], self.t_x[rows], self.T[rows]
+            slope += worth[rows] @ alive_slopes(self.model, *history, self.chance[rows])
+        at_points = self._grid.gather((self.chance * prices)[:, None])[:, 0]
+        slope += at_points @ self._known[:, 1, 1:]
+        known = np.ones(len(slope), dtype=bool)
+        known[self._uncertain] = False
+        slope[known] = 0.0
+        return slope
+
 
 def _both(horizon: float, rate: float) -> tuple[FloatArray, FloatArray]:
     """Times with the weights of plain and of discounted purchases, (j,) and (j, 2)."""

@@ -63,7 +63,6 @@ class LifetimeValue:
     _frame: pd.DataFrame
     _histories: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
     _flow: PurchaseFlow
-    _gradient: FloatArray
     _covariance: FloatArray
 
     @property
@@ -91,7 +90,15 @@ class LifetimeValue:
         parameters of both models (delta method, in the logarithm), not the chance
         in what customers will do. With known parameters it has no width.
         """
-        return self._sum_of(np.ones(self.n, dtype=bool))
+        clv, risk = (self._frame[name].to_numpy() for name in ("clv", "value_at_risk"))
+        expected = self._frame["expected_spend"].to_numpy()
+        x, _, _, mean = self._histories
+        paid = clv / expected
+        slope = [
+            *self._flow.slope_of_sum(self.margin * expected, clv + risk),
+            *(paid @ column for column in _spend_slopes(self.spend, x, mean)),
+        ]
+        return self._estimate(float(clv.sum()), np.array(slope), self.n)
 
     @property
     def discount(self) -> float:
@@ -210,10 +217,12 @@ class LifetimeValue:
                 "name a group for them"
             )
         rows = []
-        everything = math.fsum(self._frame["clv"])
+        clv, gradient = self._frame["clv"].to_numpy(), self._gradient
+        everything = math.fsum(clv)
         for label in column.drop_duplicates():
             members = (column == label).to_numpy()
-            total = self._sum_of(members)
+            slope = gradient[members].sum(axis=0)
+            total = self._estimate(math.fsum(clv[members]), slope, int(members.sum()))
             share = total.value / everything if everything > 0 else math.nan
             rows.append((label, total.n, total.value, total.low, total.high, share))
         frame = pd.DataFrame(rows, columns=["label", "customers", "clv", "low", "high", "share"])
@@ -246,13 +255,24 @@ class LifetimeValue:
             seed=seed,
         )
 
-    def _sum_of(self, members: np.ndarray, level: float = 0.95) -> Estimate:
-        """Sum over some customers with its interval."""
-        value = math.fsum(self._frame["clv"].to_numpy()[members])
-        slope = self._gradient[members].sum(axis=0)
+    @property
+    def _gradient(self) -> FloatArray:
+        """Derivatives of every value in the log parameters of both models, (n, k)."""
+        x, _, _, mean = self._histories
+        each = self.margin * self._frame["expected_spend"].to_numpy()
+        paid = self._frame["clv"].to_numpy() / self._frame["expected_spend"].to_numpy()
+        gradient = np.empty((self.n, len(self._covariance)))
+        of_spend = _spend_slopes(self.spend, x, mean)
+        np.multiply(self._flow.slopes(), each[:, None], out=gradient[:, : -len(of_spend)])
+        for i, column in enumerate(of_spend, len(self._covariance) - len(of_spend)):
+            np.multiply(column, paid, out=gradient[:, i])
+        return gradient
+
+    def _estimate(self, value: float, slope: FloatArray, n: int, level: float = 0.95) -> Estimate:
+        """A sum over n customers with its interval; slope in the log parameters, (k,)."""
         error = math.sqrt(max(float(slope @ self._covariance @ slope), 0.0))
         widen = math.exp(normal_quantile(level) * error / value) if value > 0 else 1.0
-        return Estimate(value, value / widen, value * widen, int(members.sum()), level)
+        return Estimate(value, value / widen, value * widen, n, level)
 
 
 def customer_lifetime_value(
@@ -318,9 +338,6 @@ def customer_lifetime_value(
             "value_at_risk": (1 - chance) * value_if_active,
         }
     )
-    gradient = np.empty((len(x), 7))
-    gradient[:, :4] = flow.slopes() * each[:, None]
-    gradient[:, 4:] = _spend_slopes(spend, x, mean) * (margin * chance * discounted)[:, None]
     return LifetimeValue(
         purchases=purchases,
         spend=spend,
@@ -331,7 +348,6 @@ def customer_lifetime_value(
         _frame=frame,
         _histories=histories,
         _flow=flow,
-        _gradient=gradient,
         _covariance=covariance,
     )
 
@@ -387,9 +403,12 @@ def _customer_ids(summary: pd.DataFrame) -> pd.Series:
     return ids
 
 
-def _spend_slopes(spend: GammaGamma | GammaGammaFit, x: FloatArray, mean: FloatArray) -> FloatArray:
-    """Derivatives of expected spend in log p, log q and log v; (n, 3)."""
+def _spend_slopes(
+    spend: GammaGamma | GammaGammaFit, x: FloatArray, mean: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Derivatives of expected spend in log p, log q and log v; each (n,)."""
     p, q, v = spend.params
     expected = spend_given(spend.params, x, mean)
     shape = p * x + q - 1
-    return np.column_stack([expected * (q - 1) / shape, -expected * q / shape, p * v / shape])
+    share = expected / shape
+    return share * (q - 1), share * -q, p * v / shape
