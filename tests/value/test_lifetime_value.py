@@ -169,6 +169,22 @@ def test_totals_by_group_sum_to_the_total(value, sample):
     assert (whole["low"], whole["high"]) == pytest.approx((value.total.low, value.total.high))
 
 
+@pytest.mark.parametrize("end", [52, math.inf])
+def test_the_total_is_that_of_one_group(models, sample, end):
+    """Summed at the points of the grid, and customer by customer."""
+    many = pd.concat([sample] * 4, ignore_index=True).assign(customer_id=lambda f: f.index)
+    many.loc[::3, "T"] += 0.4
+    known = KNOWN, models[1]
+    for pair in (models, known):
+        value = customer_lifetime_value(*pair, many, horizon=end, annual_discount_rate=0.1)
+        only = value.total_by(np.zeros(len(many))).iloc[0]
+        total = value.total
+        assert [total.value, total.low, total.high] == pytest.approx(
+            [only["clv"], only["low"], only["high"]], rel=1e-11
+        )
+        assert total.low < total.value < total.high
+
+
 def test_simulated_futures_have_the_expected_mean(value, models):
     """With known parameters the mean of many futures is the expectation itself."""
     purchases, spend = BGNBD(*models[0].params, unit="week"), GammaGamma(*models[1].params)

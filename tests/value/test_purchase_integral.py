@@ -5,10 +5,11 @@ import itertools
 import mpmath
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from relkit.value.bgnbd import BGNBD
 from relkit.value.history_grid import NARROW
-from relkit.value.purchase_integral import purchases_while_active
+from relkit.value.purchase_integral import drop_out_nodes, purchases_while_active
 
 SHAPES = [1e-6, 0.01, 0.2, 0.49, 0.793, 1 - 1e-10, 1 + 1e-10, 2.5, 30.0]
 CASES = list(
@@ -88,3 +89,17 @@ def test_the_mean_of_simulated_lives():
     made = np.minimum(rng.poisson(rate * horizon), rng.geometric(leave))
     expected = BGNBD(r, alpha, a, b).expected_purchases_new(horizon)
     assert made.mean() == pytest.approx(expected, abs=4 * made.std() / n**0.5)
+
+
+@pytest.mark.parametrize("a", [1e-6, 0.5, 0.793, 3.0, 30.0])
+def test_nodes_know_the_moments_of_the_drop_out_probability(a):
+    size = np.array([0.02, 0.6, 2.4, 30.0, 20_000.0])
+    nodes = drop_out_nodes(a, size)
+    assert nodes.weights.sum(axis=1) == pytest.approx(np.ones(len(size)), rel=1e-14)
+    for row, length in enumerate(nodes.length):
+        p = expit(nodes.log_odds[row, :length])
+        weights = nodes.weights[row, :length]
+        assert not nodes.weights[row, length:].any()
+        mean = (a + 1) / (a + 1 + size[row])
+        assert p @ weights == pytest.approx(mean, rel=1e-11)
+        assert p**2 @ weights == pytest.approx(mean * (a + 2) / (a + 2 + size[row]), rel=1e-10)
