@@ -1,11 +1,13 @@
 """relkit against lifetimes: time and memory at a million customers and at CDNOW's size.
 
     ./kit bench value
-    ./kit bench value --customers 100000 --times 1
+    ./kit bench value --customers 100000 --times 1 --peer-times 1
 
 Each pair runs in one process, one after the other, medians of several runs; time is that
-of the processor, so that other programs hardly count. Memory is the peak of a process
-of its own that does that job alone, libraries and data included.
+of the processor, so that other programs hardly count. Both sides are called as their
+users call them: a fit with its own defaults, and three calls for P(alive), expected
+purchases and value; nothing is kept from one call for the next. Memory is the peak of a
+process of its own that does that job alone, libraries and data included.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -56,10 +59,16 @@ def customers(n: int) -> pd.DataFrame:
 
 
 def in_whole_weeks(summary: pd.DataFrame) -> pd.DataFrame:
-    """Distinct histories in whole weeks with how many customers have each."""
-    whole = summary[["frequency", "recency", "T"]].copy()
+    """The same customers, times rounded up to whole weeks."""
+    whole = summary.copy()
     whole[["recency", "T"]] = np.ceil(whole[["recency", "T"]])
-    counted = whole.value_counts().rename("customers").reset_index()
+    return whole
+
+
+def counted_rows(weeks: pd.DataFrame) -> pd.DataFrame:
+    """Distinct histories with how many customers have each."""
+    columns = ["frequency", "recency", "T"]
+    counted = weeks[columns].value_counts().rename("customers").reset_index()
     counted.attrs["unit"] = "week"
     return counted
 
@@ -169,25 +178,36 @@ def peaks(summary: pd.DataFrame) -> dict[str, float]:
         }
 
 
-def at_size(summary: pd.DataFrame, times: int) -> list[tuple[str, float, float | None]]:
-    """Lines of name, relkit's seconds, lifetimes' seconds."""
+def against(
+    summary: pd.DataFrame, times: int, peer_times: int
+) -> tuple[list[tuple[str, float, float | None]], dict[str, Job]]:
+    """Lines of name, relkit's seconds, lifetimes' seconds; and relkit's jobs."""
+    ours, theirs = jobs("relkit", summary), jobs("lifetimes", summary)
+    lines: list[tuple[str, float, float | None]] = [
+        (name, timed(ours[job], times), timed(theirs[job], peer_times))
+        for name, job in (("BG/NBD fit", "fit"), ("P(alive), purchases, 12-month CLV*", "clv"))
+    ]
+    return lines, ours
+
+
+def alone(
+    ours: dict[str, Job], weeks: pd.DataFrame, times: int
+) -> list[tuple[str, float, float | None]]:
+    """What lifetimes does not do."""
     import relkit as rk
 
-    ours, theirs = jobs("relkit", summary), jobs("lifetimes", summary)
-    counted = in_whole_weeks(summary)
+    counted = counted_rows(weeks)
     weekly = f"fit from {len(counted):,} counted weekly rows"
     return [
-        ("BG/NBD fit", timed(ours["fit"], times), timed(theirs["fit"], times)),
         (weekly, timed(lambda: rk.fit_bgnbd(counted, weights=counted["customers"]), times), None),
-        (
-            "P(alive), purchases, 12-month CLV*",
-            timed(ours["clv"], times),
-            timed(theirs["clv"], times),
-        ),
         ("interval of every customer", timed(ours["intervals"], times), None),
         ("predictive total, per draw", timed(ours["predicted"], times) / DRAWS, None),
         ("value of a point of retention", timed(ours["retention"], times), None),
     ]
+
+
+def _fit_theirs(fitter: Any, history: tuple[Any, ...]) -> Any:
+    return fitter().fit(*history)
 
 
 def at_cdnow(times: int) -> list[tuple[str, float, float | None]]:
@@ -208,8 +228,8 @@ def at_cdnow(times: int) -> list[tuple[str, float, float | None]]:
     for name, (fit, fitter) in pairs.items():
         # Theirs of Pareto/NBD takes a minute; once will do.
         once = 1 if name == "Pareto/NBD" else times
-        theirs = timed(lambda fitter=fitter: fitter().fit(*history), once)
-        lines.append((f"{name} fit", timed(lambda fit=fit: fit(summary), times), theirs))
+        theirs = timed(partial(_fit_theirs, fitter, history), once)
+        lines.append((f"{name} fit", timed(partial(fit, summary), times), theirs))
     return lines
 
 
@@ -223,7 +243,8 @@ def _show(heading: str, lines: Sequence[tuple[str, float, float | None]]) -> Non
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser(prog="./kit bench value", description=__doc__)
     parser.add_argument("--customers", type=int, default=1_000_000)
-    parser.add_argument("--times", type=int, default=3, help="runs behind each median")
+    parser.add_argument("--times", type=int, default=5, help="runs behind relkit's medians")
+    parser.add_argument("--peer-times", type=int, default=3, help="runs behind lifetimes'")
     chosen = parser.parse_args(list(arguments))
     warnings.filterwarnings("ignore", module="lifetimes")
     packages = ("numpy", "scipy", "pandas", "lifetimes")
@@ -231,8 +252,13 @@ def main(arguments: Sequence[str] = ()) -> None:
     print(f"Python {platform.python_version()}, {said}")
     _show("CDNOW, 23,570 customers", at_cdnow(max(chosen.times, 5)))
     summary = customers(chosen.customers)
-    _show(f"{chosen.customers:,} customers", at_size(summary, chosen.times))
+    size = f"{chosen.customers:,} customers"
+    lines, ours = against(summary, chosen.times, chosen.peer_times)
+    _show(f"{size}, exact times", lines)
+    weeks = in_whole_weeks(summary)
+    _show(f"{size}, whole weeks, a row each", against(weeks, chosen.times, chosen.peer_times)[0])
     print("* with the interval of the total, which lifetimes does not give")
+    _show(f"{size}, relkit alone", alone(ours, weeks, chosen.times))
     print(f"\n{'peak memory, process and data':<44}{'MB':>10}")
     for what, peak in peaks(summary).items():
         print(f"{what:<44}{peak:>10.0f}")

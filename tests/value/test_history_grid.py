@@ -76,3 +76,19 @@ def test_keys_that_are_far_apart():
     assert len(grid.x) < len(x)
     found = grid.spread((grid.x / (6 + grid.T))[:, None])[:, 0]
     assert found == pytest.approx(x / (6 + T), rel=1e-10)
+
+
+@pytest.mark.parametrize("certain", [(), (0,), (1, 3), (0, 1, 2, 3)])
+def test_the_slope_of_a_sum_is_the_sum_of_slopes(certain):
+    rng, n = np.random.default_rng(3), 20_000
+    model = rk.MBGNBD(r=0.5, alpha=6.0, a=0.9, b=2.5)
+    x, T = rng.integers(0, 5, n).astype(float), rng.uniform(1, 90, n)
+    variances = np.full(4, 0.01)
+    variances[list(certain)] = 0.0
+    histories = x, np.where(x > 0, T * rng.random(n), 0.0), T
+    flow = PurchaseFlow.of(model, variances, histories, 52.0, 0.0018)
+    prices = rng.gamma(3, size=n)
+    worth = prices * flow.while_active()[1]
+    slope = flow.slope_of_sum(prices, worth)
+    assert slope == pytest.approx(prices @ flow.slopes(), rel=1e-10)
+    assert (slope == 0).tolist() == [i in certain for i in range(4)]

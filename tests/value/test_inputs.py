@@ -116,3 +116,33 @@ def test_unique_rows_are_sorted_and_lead_back():
     assert (first[place].tolist(), second[place].tolist()) == (x.tolist(), y.tolist())
     (nothing,), place = unique_rows(np.array([]))
     assert len(nothing) == len(place) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"frequency": -1.0, "recency": 0.0}, "frequency is negative in 1 rows"),
+        ({"frequency": 1.5}, "frequency is not a whole number in 1 rows"),
+        ({"frequency": 2e7}, "frequency is above 10,000,000"),
+        ({"frequency": np.nan}, "frequency is empty in 1 rows"),
+        ({"frequency": np.inf}, "frequency is infinite in 1 rows"),
+        ({"frequency": 0.0}, "recency is above 0 without a repeat purchase in 1 rows"),
+        ({"recency": -1.0}, "recency is negative in 1 rows"),
+        ({"recency": np.nan}, "recency is empty in 1 rows"),
+        ({"recency": 31.0}, "recency is later than T in 1 rows"),
+        ({"T": -1.0, "recency": 0.0, "frequency": 0.0}, "T is negative in 1 rows"),
+        ({"T": np.nan}, "T is empty in 1 rows"),
+        ({"T": np.inf}, "T is infinite in 1 rows"),
+        ({"weights": -1.0}, "weights is negative in 1 rows"),
+        ({"weights": np.nan}, "weights is empty in 1 rows"),
+        ({"weights": np.inf}, "weights is infinite in 1 rows"),
+    ],
+)
+def test_a_fault_alone_among_sound_rows(changed, match):
+    columns = {"frequency": 3.0, "recency": 20.0, "T": 30.0, "weights": 1.0}
+    rows = {name: np.full(50, value) for name, value in columns.items()}
+    for name, value in changed.items():
+        rows[name][17] = value
+    with pytest.raises(DataError, match=match) as found:
+        fit_bgnbd(**rows)
+    assert "row 17" in str(found.value)

@@ -82,6 +82,17 @@ def test_a_sample_without_a_repeat_is_no_hindrance(many):
     assert fit.params == pytest.approx(shuffled.params, rel=1e-8)
 
 
+def test_one_who_is_far_older_than_all_others(many):
+    """The unit of time is the longest T, whether the sample meets it or not."""
+    row = 1
+    old = many.reset_index(drop=True)
+    old.loc[row, ["frequency", "recency", "T"]] = [0.0, 0.0, 52e4]
+    fit = rk.fit_bgnbd(old)
+    assert fit.status == "converged"
+    assert fit.evaluations <= 5
+    assert fit.params == pytest.approx(rk.fit_bgnbd(many).params, rel=0.01)
+
+
 def test_whole_weeks_are_counted(many):
     weeks = np.ceil(many[["frequency", "recency", "T"]])
     counted = weeks.value_counts().rename("customers").reset_index()
