@@ -188,3 +188,39 @@ def demo(language: str, outputs: Path | None, workers: int, traceback: bool) -> 
     index_page = (outputs or root / "outputs").absolute() / "index.html"
     click.echo(closing_words(outcomes, index_page, language))
     sys.exit(worst(outcomes))
+
+
+@main.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--customers", type=int, default=20_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option(
+    "--kind",
+    type=click.Choice(["full", "flat", "pure"]),
+    default="full",
+    show_default=True,
+    help="full: contacts matter; flat: they do not; pure: nothing but buying and leaving.",
+)
+@click.option("--faults/--clean", default=True, show_default=True, help="Plant known faults.")
+@click.option("--csv", is_flag=True, help="CSV files beside the Parquet ones.")
+def world(out: Path, customers: int, seed: int, kind: Any, faults: bool, csv: bool) -> None:
+    """Write a synthetic data set with known truth, ready to be opened."""
+    from relkit.data.world_files import write_world
+
+    planted = "planted" if faults else None
+    click.echo(write_world(out, customers, seed, kind=kind, faults=planted, csv=csv).describe())
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="A CSV file that is written; it holds ids, so keep it where the data are.",
+)
+def ids(source: Path, out: Path) -> None:
+    """Write which pseudonym stands for which customer of SOURCE, by this user's key."""
+    from relkit.run.identities import write_ids
+
+    click.echo(write_ids(source, out))
