@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from statistics import NormalDist
 
 from relkit.errors import DataError, ParameterError
@@ -44,9 +45,13 @@ class Estimate:
 
 
 def normal_quantile(level: float) -> float:
-    """Half-width of a two-sided interval in standard errors: 1.96 for 0.95."""
-    if not 0 < level < 1:
-        raise ParameterError(f"level={level} must be in (0, 1); give 95 % as 0.95")
+    """Half-width of a two-sided interval in standard errors: 1.96 for 0.95.
+
+    Raises:
+        ParameterError: no number, or outside (0, 1).
+    """
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise ParameterError(f"level={level!r} must be in (0, 1); give 95 % as 0.95")
     return NormalDist().inv_cdf(0.5 + level / 2)
 
 

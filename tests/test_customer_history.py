@@ -217,3 +217,81 @@ def test_a_customer_is_picked_by_rule():
     never = summary[summary["frequency"] == 0]
     with pytest.raises(DataError, match="customers bought twice"):
         rk.pick_customer(values(never), never)
+
+
+def three():
+    """A base of three; the last came back most."""
+    frame = pd.DataFrame(
+        {
+            "customer_id": ["a", "b", "c"],
+            "frequency": [0, 2, 6],
+            "recency": [0.0, 9.0, 30.0],
+            "T": [30.0, 40.0, 42.0],
+            "monetary_value": [0.0, 20.0, 35.0],
+        }
+    )
+    frame.attrs["unit"] = "week"
+    return frame
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"T": "x"},
+        {"T": np.nan},
+        {"recency": 1e9},
+        {"frequency": -2},
+        {"frequency": 1.5},
+    ],
+)
+def test_a_matrix_of_customers_that_cannot_be(change):
+    base = three().assign(**change)
+    for ask in (
+        lambda: rk.expected_purchase_matrix(MODEL, base, horizon=5),
+        lambda: rk.probability_alive_matrix(MODEL, base),
+    ):
+        with pytest.raises(DataError, match="customer histories"):
+            ask()
+
+
+def test_a_matrix_is_of_one_unit_and_of_a_purchase_model():
+    days = three()
+    days.attrs["unit"] = "day"
+    with pytest.raises(ParameterError, match="units of one week"):
+        rk.expected_purchase_matrix(MODEL, days, horizon=5)
+    for none in (None, rk.GammaGamma(6.0, 4.0, 15.0)):
+        with pytest.raises(ParameterError, match="must be a purchase model"):
+            rk.probability_alive_matrix(none, three())
+        with pytest.raises(ParameterError, match="must be a purchase model"):
+            rk.customer_history(ROWS, "anna", none, as_of="1997-03-31")
+    with pytest.raises(ParameterError, match="not list"):
+        rk.probability_alive_matrix(MODEL, [1])
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_a_matrix_does_not_depend_on_types_or_order(backend):
+    found = rk.expected_purchase_matrix(MODEL, three(), horizon=5).to_frame()
+    other = three().convert_dtypes(dtype_backend=backend).iloc[::-1]
+    other.attrs["unit"] = "week"
+    pd.testing.assert_frame_equal(
+        rk.expected_purchase_matrix(MODEL, other, horizon=5).to_frame(), found
+    )
+
+
+def test_picking_needs_values_and_the_same_customers():
+    base = three()
+    clv = rk.customer_lifetime_value(
+        MODEL, rk.GammaGamma(6.0, 4.0, 15.0), base, horizon=52, annual_discount_rate=0.1
+    )
+    assert rk.pick_customer(clv, base, min_purchases=np.int64(2)).among == 2
+    assert rk.pick_customer(clv, base.iloc[::-1]) == rk.pick_customer(clv, base)
+    with pytest.raises(ParameterError, match="what customer_lifetime_value returns"):
+        rk.pick_customer(base, clv)
+    with pytest.raises(DataError, match="none of the 3 customers of clv is in the summary"):
+        rk.pick_customer(clv, base.assign(customer_id=[1, 2, 3]))
+    with pytest.raises(DataError, match="1 rows repeat a customer_id"):
+        rk.pick_customer(clv, base.assign(customer_id=["a", "b", "b"]))
+    with pytest.raises(DataError, match="column customer_id is missing"):
+        rk.pick_customer(clv, base.drop(columns="customer_id"))
+    with pytest.raises(DataError, match="frequency is no number"):
+        rk.pick_customer(clv, base.assign(frequency="x"))

@@ -30,6 +30,7 @@ from relkit.errors import FitError, ParameterError
 from relkit.intervals import normal_quantile
 from relkit.studies.grain_simulation import Together, simulate_together
 from relkit.units import check_annual_discount_rate
+from relkit.value.futures import check_seed
 from relkit.value.gamma_gamma import fit_gamma_gamma
 from relkit.value.inputs import read_horizon
 from relkit.value.lifetime_value import LifetimeValue, customer_lifetime_value
@@ -201,6 +202,7 @@ def grain_effect(
     day, length = check_day(as_of, "as_of"), read_horizon(horizon)
     rate = check_annual_discount_rate(annual_discount_rate)
     check_purchase_model(model)
+    check_seed(seed)
     if isinstance(grains, str) or not grains:
         raise ParameterError(f"grains={grains!r} must be one or more of {', '.join(GRAINS)}")
     chosen = [one for one in GRAINS if one in {check_grain(grain) for grain in grains}]

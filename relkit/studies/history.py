@@ -20,9 +20,10 @@ from relkit.data.grains import (
 )
 from relkit.errors import DataError, ParameterError
 from relkit.units import days_per
-from relkit.value.inputs import FloatArray, read_horizon
+from relkit.value.inputs import FloatArray, PurchaseHistory, read_history, read_horizon
 from relkit.value.purchase_fit import PurchaseFit
 from relkit.value.purchase_model import PurchaseModel
+from relkit.value.value_change import check_value
 
 if TYPE_CHECKING:
     Table = Any  # an Ibis table; Ibis itself is at home in data/ only
@@ -111,6 +112,7 @@ def customer_history(
     Source: Fader, Hardie & Lee (2008), "Computing P(alive) using the BG/NBD model", at
         each moment in turn.
     """
+    _check_model(purchases)
     unit, day = _unit_of(purchases), check_day(as_of, "as_of")
     check_grain(grain)
     if grain not in ("day", "exact"):
@@ -226,18 +228,18 @@ def expected_purchase_matrix(
 
     Raises:
         ParameterError: a horizon, T or most_frequency that cannot be; units that differ.
-        DataError: no customers.
+        DataError: no customers, or values that cannot be a history.
         FitError: a fit that has no answer.
     """
-    length = read_horizon(horizon)
-    grid = _grid(summary, T, most_frequency)
+    length, customers = read_horizon(horizon), _customers(purchases, summary)
+    grid = _grid(customers, T, most_frequency)
     value = purchases.expected_purchases(
         frequency=grid["frequency"],
         recency=grid["recency"],
         T=grid["recency"] + grid["silence"],
         horizon=length,
     )
-    return _matrix("expected_purchases", purchases, summary, grid.assign(value=value), length)
+    return _matrix("expected_purchases", purchases, customers, grid.assign(value=value), length)
 
 
 def probability_alive_matrix(
@@ -252,20 +254,42 @@ def probability_alive_matrix(
     Raises:
         ParameterError, DataError, FitError: as there.
     """
-    grid = _grid(summary, T, most_frequency)
+    customers = _customers(purchases, summary)
+    grid = _grid(customers, T, most_frequency)
     value = purchases.probability_alive(
         frequency=grid["frequency"], recency=grid["recency"], T=grid["recency"] + grid["silence"]
     )
-    return _matrix("probability_alive", purchases, summary, grid.assign(value=value), None)
+    return _matrix("probability_alive", purchases, customers, grid.assign(value=value), None)
 
 
-def _grid(summary: pd.DataFrame, T: float | None, most: int | None) -> pd.DataFrame:
+def _check_model(purchases: Any) -> None:
+    """Refuses what is no purchase model, such as a spend model.
+
+    Raises:
+        ParameterError: neither a known nor a fitted purchase model.
+    """
+    if not isinstance(purchases, (PurchaseModel, PurchaseFit)):
+        raise ParameterError(
+            f"purchases must be a purchase model, such as rk.fit_purchase_model(summary) or "
+            f"rk.BGNBD(...), not {type(purchases).__name__}"
+        )
+
+
+def _customers(
+    purchases: PurchaseModel[Any] | PurchaseFit[Any], summary: pd.DataFrame
+) -> PurchaseHistory:
+    """The customers of a matrix, in the unit of its model."""
+    _check_model(purchases)
+    return read_history(summary, None, None, None, unit=purchases.unit)
+
+
+def _grid(customers: PurchaseHistory, T: float | None, most: int | None) -> pd.DataFrame:
     """Every cell of the matrix, by frequency and then by recency."""
-    if not len(summary):
+    if not len(customers.T):
         raise DataError("the summary has no customers, so there is no matrix to be shown")
-    end = read_horizon(float(summary["T"].max()) if T is None else T, "T")
+    end = read_horizon(float(customers.T.max()) if T is None else T, "T")
     if most is None:
-        back = summary.loc[summary["frequency"] > 0, "frequency"]
+        back = customers.frequency[customers.frequency > 0]
         high = float(np.quantile(back, SHARE_SHOWN)) if len(back) else 0
         most = int(np.clip(math.ceil(high), FEWEST_ROWS, MOST_ROWS))
     if isinstance(most, bool) or not isinstance(most, (int, np.integer)) or most < 1:
@@ -285,14 +309,13 @@ def _grid(summary: pd.DataFrame, T: float | None, most: int | None) -> pd.DataFr
 def _matrix(
     quantity: str,
     purchases: PurchaseModel[Any] | PurchaseFit[Any],
-    summary: pd.DataFrame,
+    customers: PurchaseHistory,
     grid: pd.DataFrame,
     horizon: float | None,
 ) -> HistoryMatrix:
     """The matrix with the customers in its cells."""
     end = float(grid["silence"].max())
-    frequency = summary["frequency"].to_numpy(float)
-    silence = (summary["T"] - summary["recency"]).to_numpy(float)
+    frequency, silence = customers.frequency, customers.T - customers.recency
     step = end / STEPS_OF_SILENCE
     place = STEPS_OF_SILENCE - np.rint(silence / step)
     most = int(grid["frequency"].max())
@@ -304,7 +327,7 @@ def _matrix(
         T=end,
         horizon=horizon,
         unit=purchases.unit,
-        customers=len(summary),
+        customers=len(frequency),
         customers_beyond=int((~inside).sum()),
         _frame=grid.assign(customers=counts),
     )
@@ -346,17 +369,25 @@ def pick_customer(
             anybody has where nobody has as many. Of equals the first by id.
 
     Raises:
-        ParameterError: min_purchases below 2.
-        DataError: nobody bought twice, or no customer is in both.
+        ParameterError: no values of customers, no summary, or min_purchases below 2.
+        DataError: nobody bought twice, no customer is in both, or one twice.
     """
-    if isinstance(min_purchases, bool) or not isinstance(min_purchases, int) or min_purchases < 2:
+    check_value(clv, "clv")
+    whole = isinstance(min_purchases, (int, np.integer)) and not isinstance(min_purchases, bool)
+    if not whole or min_purchases < 2:
         raise ParameterError(f"min_purchases={min_purchases!r} must be a whole number, at least 2")
     values = clv.to_frame()
     balance = values["clv"] * (1 - values["probability_alive"])
-    facts = values[["customer_id"]].assign(in_the_balance=balance).merge(
-        summary[["customer_id", "frequency"]], on="customer_id", validate="one_to_one"
+    facts = values[["customer_id"]].assign(
+        in_the_balance=balance, frequency=_frequency_of(values["customer_id"], summary)
     )
-    if facts.empty or facts["frequency"].max() < 1:
+    facts = facts[facts["frequency"].notna()]
+    if facts.empty:
+        raise DataError(
+            f"none of the {clv.n:,} customers of clv is in the summary; both must come from one "
+            "source, and their ids be of one type"
+        )
+    if facts["frequency"].max() < 1:
         raise DataError(
             f"none of {len(facts):,} customers bought twice, so no history has a path to show"
         )
@@ -370,3 +401,24 @@ def pick_customer(
         at_least=at_least,
         among=len(able),
     )
+
+
+def _frequency_of(customer_ids: pd.Series, summary: pd.DataFrame) -> FloatArray:
+    """Repeat purchases of these customers, nan of those whom the summary does not have.
+
+    Raises:
+        ParameterError: no summary.
+        DataError: a customer twice, or values that cannot be counts.
+    """
+    x = read_history(summary, None, None, None).frequency
+    if "customer_id" not in summary.columns:
+        raise DataError("summary: column customer_id is missing; it says who is who")
+    known = pd.Index(summary["customer_id"])
+    if known.has_duplicates:
+        twice = known[known.duplicated()]
+        raise DataError(
+            f"summary: {len(twice):,} rows repeat a customer_id (first: {twice[0]}); one row a "
+            "customer is required"
+        )
+    rows = known.get_indexer(pd.Index(customer_ids))
+    return np.where(rows >= 0, x[rows] if len(x) else math.nan, math.nan)

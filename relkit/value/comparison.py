@@ -13,6 +13,7 @@ import pandas as pd
 from relkit.errors import FitError, ParameterError
 from relkit.value.baselines import EarlierWindows, baseline_forecasts
 from relkit.value.forecasts import Forecast, model_forecast, read_outcome, top_share
+from relkit.value.futures import check_seed
 from relkit.value.gamma_gamma import GammaGammaFit, fit_gamma_gamma
 from relkit.value.inputs import (
     FloatArray,
@@ -167,6 +168,7 @@ def compare_on_holdout(
             history.
     """
     names = _checked(models)
+    check_seed(seed)
     read_horizon(calibration_length, "calibration_length")
     ahead = read_horizon(holdout_length, "holdout_length")
     outcome = read_outcome(calibration)

@@ -100,6 +100,12 @@ def _in_logarithm(
 
 def _rows_of(value: LifetimeValue, customer_ids: Any) -> NDArray[np.intp]:
     """Rows of the customers asked for."""
+    # Of a set, and of a table's columns, nobody knows the order that is wanted.
+    if isinstance(customer_ids, (set, frozenset, dict, pd.DataFrame)) or np.ndim(customer_ids) > 1:
+        raise ParameterError(
+            f"customer_ids must be one id or a list of ids, not {type(customer_ids).__name__} of "
+            "another shape; give summary['customer_id'] or some of it"
+        )
     wanted = pd.Index([customer_ids] if np.ndim(customer_ids) == 0 else list(customer_ids))
     if not len(wanted):
         raise DataError("customer_ids names nobody; name at least one customer")

@@ -78,7 +78,7 @@ def draw_futures(
     of everybody do, but are not whole numbers.
 
     Raises:
-        ParameterError: fewer than 2 draws.
+        ParameterError: fewer than 2 draws, or a seed that is none.
     """
     counts, amounts = np.zeros(check_draws(draws)), np.zeros(draws)
     # In one order, so that the result does not depend on that of the rows.
@@ -112,7 +112,7 @@ def draw_each(
         take 16 bytes a draw and customer.
 
     Raises:
-        ParameterError: fewer than 2 draws.
+        ParameterError: fewer than 2 draws, or a seed that is none.
     """
     n = len(histories[0])
     counts, amounts = np.zeros((check_draws(draws), n)), np.zeros((draws, n))
@@ -136,6 +136,17 @@ def check_draws(draws: int) -> int:
     return int(draws)
 
 
+def check_seed(seed: int) -> int:
+    """The seed itself, if it makes a random generator that can be made again.
+
+    Raises:
+        ParameterError: not a whole number, or negative.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ParameterError(f"seed={seed!r} must be a whole number, 0 or more")
+    return int(seed)
+
+
 def _futures(
     purchases: PurchaseModel[Any] | PurchaseFit[Any],
     spend: GammaGamma | GammaGammaFit | None,
@@ -145,7 +156,7 @@ def _futures(
     seed: int,
 ) -> Iterator[tuple[NDArray[np.intp], FloatArray, FloatArray]]:
     """Who buys, when and for how much, draw after draw; amounts are 0 without a spend model."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     x, t_x, T, mean = histories
     bought = _parameters(rng, np.log(purchases.params), purchases.log_covariance, draws)
     paid = None
@@ -235,7 +246,7 @@ def _of_many(base: _Base, draws: int, seed: int) -> Futures:
     The first is log-linear in the log parameters, as in the delta method; chance is
     drawn at the point estimate.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed(seed))
     by_bought, by_discounted, by_price = base.slopes
     x, t_x, T, mean = base.histories
     moved = _steps(rng, base.purchases.log_covariance, draws)

@@ -55,8 +55,10 @@ def log_beta(one: FloatArray, other: float | FloatArray) -> FloatArray:
 
 
 def _stirling_rest(z: FloatArray) -> FloatArray:
-    square = z * z
-    rest: FloatArray = (1 / 12 - (1 / 360 - 1 / (1260 * square)) / square) / z
+    # In 1 / z, which is 0 where the square of z would be beyond any number.
+    inverse = 1 / z
+    square = inverse * inverse
+    rest: FloatArray = (1 / 12 - (1 / 360 - square / 1260) * square) * inverse
     return rest
 
 

@@ -490,7 +490,16 @@ def _grouped(labels: Any, n: int) -> tuple[list[Hashable], IntArray]:
 
 
 def read_labels(labels: Any, n: int) -> pd.Series:
-    """Labels as a column, one a customer, none missing."""
+    """Labels as a column, one a customer, none missing.
+
+    Raises:
+        ParameterError: not one label a customer.
+        DataError: a label is missing.
+    """
+    if np.ndim(labels) > 1:
+        raise ParameterError(
+            f"labels: of shape {np.shape(labels)}; one column of {n:,} labels is required"
+        )
     column = pd.Series(labels).reset_index(drop=True)
     if len(column) != n:
         raise ParameterError(f"labels: {len(column):,} for {n:,} customers; one is needed for each")

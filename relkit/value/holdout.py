@@ -26,7 +26,7 @@ from relkit.value.forecasts import (
     top_share,
     top_size,
 )
-from relkit.value.futures import draw_futures, prediction
+from relkit.value.futures import check_seed, draw_futures, prediction
 from relkit.value.gamma_gamma import GammaGammaFit, fit_gamma_gamma
 from relkit.value.inputs import FloatArray, read_history, read_horizon, read_spend
 from relkit.value.interval_coverage import interval_coverage, places
@@ -170,6 +170,7 @@ def assess_holdout(
     read_horizon(calibration_length, "calibration_length")
     ahead = read_horizon(holdout_length, "holdout_length")
     days_per(unit)
+    check_seed(seed)
     outcome = read_outcome(calibration)
     fit = fit_purchase_model(calibration, model=model, unit=unit)
     fit.model  # noqa: B018 - says why where there are no parameters, before any work

@@ -32,6 +32,7 @@ from relkit.value.inputs import FloatArray
 from relkit.value.leaving import buying_rate, leaving_rate, left_by
 from relkit.value.purchase_model import PurchaseModel
 from relkit.value.purchase_slopes import STEP, moved
+from relkit.value.value_change import check_value
 
 if TYPE_CHECKING:
     from relkit.value.lifetime_value import LifetimeValue
@@ -89,9 +90,10 @@ def retention_value(value: LifetimeValue, points: float = 0.01) -> RetentionValu
         points: What yearly retention is lifted by, 0.01 for one percentage point.
 
     Raises:
-        ParameterError: points negative, or so many that nobody would leave any more;
-            a purchase model that does not say when customers leave.
+        ParameterError: no values of customers; points negative, or so many that nobody
+            would leave any more; a purchase model that does not say when customers leave.
     """
+    check_value(value)
     case = _Case.of(value)
     now = case.at(case.model)
     stay = 1 - now.left(1.0)

@@ -184,17 +184,14 @@ def tracking_dispersion(tracking: pd.DataFrame) -> TrackingDispersion:
         dispersion; Cochran (1954), "Some methods for strengthening the common
         chi-squared tests", Biometrics 10, for joining small cells.
     """
-    need(tracking, "tracking", "period", "actual", "expected")
-    actual, expected = (tracking[name].to_numpy(float) for name in ("actual", "expected"))
-    if not (np.isfinite(actual).all() and np.isfinite(expected).all() and (actual >= 0).all()):
-        raise DataError("tracking: actual and expected must be finite, and counts not negative")
+    period, actual, expected = _read(tracking)
     cell = _joined(np.maximum(expected, 0.0))
     periods = int(cell.max()) + 1 if len(cell) else 0
     if periods < FEWEST_PERIODS or actual.sum() <= 0:
         return TrackingDispersion(TOO_FEW_PERIODS, periods)
     made, level = sums_by(cell, actual, periods), sums_by(cell, expected, periods)
     course = _smooth_course(made, level)
-    first = tracking["period"].to_numpy()[np.searchsorted(cell, np.arange(periods))]
+    first = period[np.searchsorted(cell, np.arange(periods))]
     return _measured(made, course, first)
 
 
@@ -228,6 +225,42 @@ def _measured(made: FloatArray, course: FloatArray, first: Any) -> TrackingDispe
         run_start=int(first[start]),
         run_is_above=bool(residual[start] > 0),
     )
+
+
+def _read(tracking: pd.DataFrame) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Periods in order of time with what happened and what was expected, each (k,).
+
+    Raises:
+        DataError: columns are missing, or figures that cannot be.
+    """
+    if not isinstance(tracking, pd.DataFrame):
+        raise DataError(
+            f"tracking must be a frame with period, actual and expected, as "
+            f"HoldoutValidation.tracking, not {type(tracking).__name__}"
+        )
+    names = ("period", "actual", "expected")
+    need(tracking, "tracking", *names)
+    columns = [
+        pd.to_numeric(tracking[name], errors="coerce").to_numpy(dtype=float, na_value=math.nan)
+        for name in names
+    ]
+    faults = [
+        f"{name} must be a finite number in every row; found none in "
+        f"{int((~np.isfinite(column)).sum()):,}"
+        for name, column in zip(names, columns, strict=True)
+        if not np.isfinite(column).all()
+    ]
+    period, actual, expected = columns
+    for name, column in (("actual", actual), ("expected", expected)):
+        # Differences of a cumulative sum may lie below 0 by its rounding.
+        if (column < -1e-9 * np.fmax.reduce(np.abs(column), initial=0.0)).any():
+            faults.append(f"{name} is negative in {int((column < 0).sum()):,} rows")
+    if len(set(period.tolist())) < len(period):
+        faults.append("period repeats; one row a period is required")
+    if faults:
+        raise DataError("tracking: figures that cannot be", faults)
+    order = np.argsort(period, kind="stable")
+    return period[order], actual[order], expected[order]
 
 
 def _joined(expected: FloatArray) -> IntArray:

@@ -69,11 +69,13 @@ def value_change(before: LifetimeValue, now: LifetimeValue) -> ValueChange:
         now: Values on the later day, by the same models.
 
     Raises:
-        ParameterError: the two were not made alike (models, horizon, unit, rate,
-            margin), so that their difference would be one of methods.
+        ParameterError: no values of customers, or the two were not made alike (models,
+            horizon, unit, rate, margin), so that their difference would be one of methods.
         DataError: customers of the earlier day are missing on the later one, or
             the earlier value is 0.
     """
+    check_value(before, "before")
+    check_value(now, "now")
     _check_alike(before, now)
     earlier = pd.Series(before._frame["clv"].to_numpy(), index=before._frame["customer_id"])
     later = pd.Series(now._frame["clv"].to_numpy(), index=now._frame["customer_id"])
@@ -107,6 +109,20 @@ def value_change(before: LifetimeValue, now: LifetimeValue) -> ValueChange:
         change_share=value / was,
         _parts=parts,
     )
+
+
+def check_value(value: Any, name: str = "value") -> None:
+    """Refuses what is not the value of customers.
+
+    Raises:
+        ParameterError: another kind of thing, such as a summary or a fit.
+    """
+    from relkit.value.lifetime_value import LifetimeValue
+
+    if not isinstance(value, LifetimeValue):
+        raise ParameterError(
+            f"{name} must be what customer_lifetime_value returns, not {type(value).__name__}"
+        )
 
 
 def _check_alike(before: LifetimeValue, now: LifetimeValue) -> None:

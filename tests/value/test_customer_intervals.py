@@ -163,8 +163,20 @@ def test_whom_nobody_knows(value):
         value.customer_predictions([])
     with pytest.raises(ParameterError, match="draws=1"):
         value.customer_predictions([known], draws=1)
-    with pytest.raises(ParameterError, match="level"):
-        value.customer_predictions([known], level=95)
+    for level in (95, "x", None):
+        with pytest.raises(ParameterError, match="level"):
+            value.customer_predictions([known], level=level)
+    for unordered in ({known}, {known: 1}, np.array([[known]]), pd.DataFrame({"a": [known]})):
+        with pytest.raises(ParameterError, match="one id or a list of ids"):
+            value.customer_predictions(unordered)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x", None, math.nan, True])
+def test_a_seed_that_would_not_give_the_same_again(value, seed):
+    with pytest.raises(ParameterError, match="seed="):
+        value.predicted_total(draws=10, seed=seed)
+    with pytest.raises(ParameterError, match="seed="):
+        value.customer_predictions([value.to_frame()["customer_id"].iloc[0]], seed=seed)
 
 
 def test_predicted_purchases_are_those_of_the_same_futures(value):

@@ -1,6 +1,7 @@
 """Gamma-Gamma: published values, derivatives, what is left out, what has no mean."""
 
 import math
+import warnings
 
 import mpmath
 import numpy as np
@@ -219,3 +220,11 @@ def test_the_table_of_parameters(sample):
     assert frame["parameter"].tolist() == ["p", "q", "v"]
     assert (frame["low"] < frame["estimate"]).all()
     assert (frame["estimate"] < frame["high"]).all()
+
+
+def test_the_beta_function_of_numbers_beyond_their_square():
+    """B(x, y) is Gamma(y) x**-y for large x (to 1 / x): no overflow on the way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = log_beta(np.array([1e200, 1e300]), 2.0)
+    assert found == pytest.approx([-2 * math.log(1e200), -2 * math.log(1e300)], rel=1e-14)

@@ -232,6 +232,8 @@ def test_what_is_refused(simulate):
     summary, labels, _ = world(simulate, 17, 0.2, (100, 300))
     with pytest.raises(ParameterError, match="labels: 2 for 400 customers"):
         fit_by_group(summary, ["a", "b"])
+    with pytest.raises(ParameterError, match="one column of 400 labels"):
+        fit_by_group(summary, np.zeros((400, 2)))
     missing = pd.Series(labels, dtype=object)
     missing[3] = None
     with pytest.raises(DataError, match="1 customers have none .first: row 3."):

@@ -207,3 +207,11 @@ def test_the_pace_is_found_in_a_few_steps(model, points, few, monkeypatch):
     pace = retention._pace(sums, points)
     assert left(sums, 1.0) - left(sums, pace) == pytest.approx(points, rel=1e-9)
     assert len(asked) <= 9
+
+
+@pytest.mark.parametrize("value", [None, "x", 5, SPEND])
+def test_what_has_no_value(value):
+    with pytest.raises(ParameterError, match="what customer_lifetime_value returns"):
+        retention_value(value)
+    with pytest.raises(ParameterError, match="before must be what customer_lifetime_value"):
+        rk.value_change(value, value)

@@ -112,8 +112,26 @@ def test_too_few_periods_are_a_status(weeks, level):
 def test_what_cannot_be_tracked():
     with pytest.raises(DataError, match="column expected is missing"):
         tracking_dispersion(plain([1.0], [1.0]).drop(columns="expected"))
-    with pytest.raises(DataError, match="must be finite"):
+    with pytest.raises(DataError, match="actual must be a finite number"):
         tracking_dispersion(plain([math.nan], [1.0]))
+    with pytest.raises(DataError) as caught:
+        tracking_dispersion(plain(["x", -1.0, 2.0], [1.0, 1.0, -3.0]).assign(period=[1, 1, 2]))
+    assert caught.value.faults == (
+        "actual must be a finite number in every row; found none in 1",
+        "actual is negative in 1 rows",
+        "expected is negative in 1 rows",
+        "period repeats; one row a period is required",
+    )
+    with pytest.raises(DataError, match="not list"):
+        tracking_dispersion([1.0, 2.0])
+
+
+def test_the_order_of_the_rows_and_their_types_decide_nothing():
+    rng = np.random.default_rng(3)
+    tracking = plain(rng.poisson(50, 40), np.full(40, 50.0))
+    found = tracking_dispersion(tracking)
+    assert tracking_dispersion(tracking.sample(frac=1, random_state=1)) == found
+    assert tracking_dispersion(tracking.convert_dtypes(dtype_backend="pyarrow")) == found
 
 
 # ---- worlds of known truth -------------------------------------------------------------
