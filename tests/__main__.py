@@ -33,7 +33,17 @@ def main() -> int:
         step("lint", "ruff", "check", "."),
         step("format", "ruff", "format", "--check", "."),
         step("types", "mypy"),
-        step("tests", "pytest", "-n", "2", "-rs", *marks, *words),
+        step(
+            "tests",
+            "pytest",
+            "-n",
+            "2",
+            "-rs",
+            "--durations=15",
+            "--durations-min=8",
+            *marks,
+            *words,
+        ),
     ]
     print("all checks passed" if all(passed) else "some checks FAILED, see above")
     return 0 if all(passed) else 1
