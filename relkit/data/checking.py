@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from relkit.data.numbers import read_number
 from relkit.data.schemas import Contract
-from relkit.data.times import read_day, read_time
+from relkit.data.times import read_day, read_later_time, read_time
 from relkit.data.values import (
     Fault,
     Parsing,
@@ -43,7 +43,8 @@ class Mapped:
 
     Attributes:
         columns: Our column → the raw columns that it is read from; one, but for
-            numbers like Quantity * Price.
+            expressions like Quantity * Price.
+        joined_by: Our column → what stands between them: '*', '-', 'minutes' or 'hours'.
         constants: Our column → what stands in every row.
         reading: How times and numbers are written.
     """
@@ -51,6 +52,7 @@ class Mapped:
     columns: Mapping[str, tuple[str, ...]]
     constants: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = field(default_factory=Reading)
+    joined_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def given(self) -> tuple[str, ...]:
@@ -109,7 +111,7 @@ def check_rows(contract: Contract, raw: ir.Table, mapped: Mapped) -> CheckedRows
     theirs = dict(mapped.columns) | {name: (f"constant {name}",) for name in mapped.constants}
     given = [name for name in contract.columns if name in theirs]
     for name in given:
-        _read_column(parsing, contract, name, theirs[name], mapped.reading)
+        _read_column(parsing, contract, name, theirs[name], mapped)
     if contract.complete is not None:
         for name, value in contract.complete(parsing.rows, theirs, mapped.reading).items():
             parsing.let(name, value)
@@ -138,8 +140,9 @@ def _as_checked(contract: Contract, parsing: Parsing) -> CheckedRows:
 
 
 def _read_column(
-    parsing: Parsing, contract: Contract, name: str, raws: tuple[str, ...], reading: Reading
+    parsing: Parsing, contract: Contract, name: str, raws: tuple[str, ...], mapped: Mapped
 ) -> None:
+    reading, joined_by = mapped.reading, mapped.joined_by.get(name, "*")
     match contract.kind(name):
         case "id":
             read_id(parsing, name, raws[0])
@@ -150,7 +153,9 @@ def _read_column(
         case "flag":
             read_flag(parsing, name, raws[0])
         case "number":
-            read_number(parsing, name, raws, reading)
+            read_number(parsing, name, raws, reading, joined_by)
+        case "time" if len(raws) == 2:
+            read_later_time(parsing, name, (raws[0], raws[1]), joined_by, reading)
         case "time":
             read_time(parsing, name, raws[0], reading)
         case "day":

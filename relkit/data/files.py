@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
+# Created at + minutes(First reply time in minutes)
+_LATER = re.compile(r"(?P<start>.+) \+ (?P<unit>minutes|hours)\((?P<passed>.+)\)")
 # A title and remarks above the header take fewer rows than this.
 _TITLE_ROWS = 20
 
@@ -227,10 +230,25 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def factors(expression: str, header: Sequence[str]) -> tuple[str, ...]:
-    """The columns that an entry of the mapping stands for: itself, or a product's factors."""
-    if expression in header or " * " not in expression:
-        return (expression,)
-    return tuple(part.strip() for part in expression.split(" * "))
+    """The columns that an entry of the mapping stands for: itself, or an expression's."""
+    return _parts(expression, header)[0]
+
+
+def joined_by(expression: str, header: Sequence[str]) -> str:
+    """What stands between the columns of an expression: '*', '-', 'minutes', 'hours' or ''."""
+    return _parts(expression, header)[1]
+
+
+def _parts(expression: str, header: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    # A column may have such a name itself.
+    if expression in header:
+        return (expression,), ""
+    if later := _LATER.fullmatch(expression):
+        return (later["start"].strip(), later["passed"].strip()), later["unit"]
+    for sign in ("*", "-"):
+        if f" {sign} " in expression:
+            return tuple(part.strip() for part in expression.split(f" {sign} ")), sign
+    return (expression,), ""
 
 
 def _resolve(

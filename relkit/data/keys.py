@@ -70,7 +70,7 @@ def mark_repeats(contract: Contract, checked: CheckedRows, keep: Keep) -> Checke
     joined = members.inner_join(verdicts, key)
     repeat = joined.same & (joined.place != joined.first)
     marks = keep("marks", joined.select("file", "row", duplicate=repeat, other=~joined.same))
-    return _join_marks(
+    return mark_rows(
         checked,
         marks,
         {"duplicate": (DUPLICATE, key[0]), "other": (_other_content(contract), key[0])},
@@ -107,7 +107,15 @@ def mark_shared_orders(contract: Contract, checked: CheckedRows, keep: Keep) -> 
     spread = good.group_by(key).agg(low=good.customer_id.min(), high=good.customer_id.max())
     shared = good.semi_join(spread.filter(spread.low != spread.high), key)
     marks = keep("marks", shared.select("file", "row", other=shared.faults == 0))
-    return _join_marks(checked, marks, {"other": (OTHER_CUSTOMER, key)})
+    return mark_rows(checked, marks, {"other": (OTHER_CUSTOMER, key)})
+
+
+def unknown_reason(column: str, table: str) -> Reason:
+    return Reason(
+        f"{column} is not in {table}",
+        f"{column} 不在 {table} 表中",
+        f"add it to {table}, or leave these rows out: raise max_set_aside",
+    )
 
 
 def mark_unknown(checked: CheckedRows, column: str, table: str, known: ir.Table) -> CheckedRows:
@@ -119,11 +127,7 @@ def mark_unknown(checked: CheckedRows, column: str, table: str, known: ir.Table)
         table: The other table's name.
         known: Its keys, in its first column.
     """
-    reason = Reason(
-        f"{column} is not in {table}",
-        f"{column} 不在 {table} 表中",
-        f"add it to {table}, or leave these rows out: raise max_set_aside",
-    )
+    reason = unknown_reason(column, table)
     (key,) = known.columns
     keys = known.select(known_key=known[key]).distinct()
     joined = checked.rows.left_join(keys, checked.rows[column] == keys.known_key)
@@ -152,12 +156,13 @@ def mark_overlaps(checked: CheckedRows, keep: Keep) -> CheckedRows:
         ],
     )
     marks = keep("marks", pairs.select("file", "row", overlaps=ibis.literal(True)).distinct())
-    return _join_marks(checked, marks, {"overlaps": (OVERLAP, "starts_on")})
+    return mark_rows(checked, marks, {"overlaps": (OVERLAP, "starts_on")})
 
 
-def _join_marks(
+def mark_rows(
     checked: CheckedRows, marks: ir.Table, faults: Mapping[str, tuple[Reason, str]]
 ) -> CheckedRows:
+    """The rows of `marks` (file, row and one flag a fault) get the faults that are flagged."""
     if marks.count().to_pyarrow().as_py() == 0:
         return checked
     named = marks.rename(marked_file="file", marked_row="row")

@@ -1,4 +1,4 @@
-"""What stands in a column → finite numbers; several columns are multiplied."""
+"""What stands in a column → finite numbers; several columns are multiplied or subtracted."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _NUMBER = r"^[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?$"
 _NOT_FINITE = r"(?i)^[-+]?(nan|inf|infinity)$"
 
 
-def read_number(parsing: Parsing, name: str, raws: Sequence[str], reading: Reading) -> None:
+def read_number(
+    parsing: Parsing, name: str, raws: Sequence[str], reading: Reading, joined_by: str = "*"
+) -> None:
     """Numbers as floats; an empty one is no 0, and 'twelve' is none.
 
-    Several columns are multiplied, like Quantity * Price; what is wrong with one of
-    them is wrong with the product. Adds `NAME wordy` where a text is no number.
+    Several columns are multiplied, like Quantity * Price, or with `joined_by` "-"
+    taken from the first; what is wrong with one of them is wrong with the result.
+    Adds `NAME wordy` where a text is no number.
 
     Raises:
         WrongType: neither numbers nor text.
@@ -29,9 +32,10 @@ def read_number(parsing: Parsing, name: str, raws: Sequence[str], reading: Readi
     for factor, raw in zip(factors, raws, strict=True):
         _number(parsing, factor, raw, reading)
     rows = parsing.rows
-    product = reduce(operator.mul, (rows[factor] for factor in factors))
+    join = operator.sub if joined_by == "-" else operator.mul
+    result = reduce(join, (rows[factor] for factor in factors))
     wordy = reduce(operator.or_, (rows[f"{factor} wordy"] for factor in factors))
-    parsing.let(name, product)
+    parsing.let(name, result)
     parsing.let(f"{name} wordy", wordy)
 
 

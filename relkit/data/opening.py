@@ -13,7 +13,7 @@ from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.contracts import TABLES, contracts
 from relkit.data.daily import keep_daily
 from relkit.data.engine import keep, make_room, time_zones, today_in
-from relkit.data.files import FileRecord, RawRows, factors, find_files, load
+from relkit.data.files import FileRecord, RawRows, factors, find_files, joined_by, load
 from relkit.data.keys import (
     AFTER_AS_OF,
     mark_later,
@@ -24,6 +24,12 @@ from relkit.data.keys import (
 )
 from relkit.data.mapping import CURRENCY, SourceMapping
 from relkit.data.schemas import Circumstances, Contract, midnight_after
+from relkit.data.shared_rows import (
+    mark_nobody,
+    mark_unknown_among,
+    rows_of_customers,
+    spread_orders,
+)
 from relkit.data.table_mapping import TableMapping
 from relkit.data.values import WrongType, exact_amount
 from relkit.errors import DataError, ParameterError, SourceError, did_you_mean
@@ -212,9 +218,11 @@ def _check(tables: Tables, contract: Contract, table: TableMapping, raw: RawRows
         ours: tuple(f"column_{raw.columns.index(name)}" for name in factors(theirs, raw.columns))
         for ours, theirs in table.columns.items()
     }
-    mapped = Mapped(columns, table.constants, table.reading)
+    joints = {ours: joined_by(theirs, raw.columns) for ours, theirs in table.columns.items()}
+    mapped = Mapped(columns, table.constants, table.reading, joints)
+    rows = spread_orders(raw.rows, mapped) if table.order_in_first_row else raw.rows
     try:
-        alone = check_rows(contract, raw.rows, mapped)
+        alone = check_rows(contract, rows, mapped)
     except WrongType as fault:
         raise SourceError(f"{tables.mapping.shown}, {contract.name}: {fault}") from None
     checked = tables.evaluated(f"{contract.name}_alone", alone)
@@ -231,11 +239,21 @@ def _steps_beside_others(
 ) -> list[Callable[[CheckedRows], CheckedRows]]:
     steps: list[Callable[[CheckedRows], CheckedRows]] = []
     if set(contract.key) <= set(table.mapped):
-        mark = mark_shared_orders if table.line_items else mark_repeats
-        steps.append(lambda checked: mark(contract, checked, tables.keep))
+        repeats = mark_shared_orders if table.line_items else mark_repeats
+        steps.append(lambda checked: repeats(contract, checked, tables.keep))
+    if table.split is not None:
+        separator = table.split
+        steps.append(lambda checked: mark_nobody(checked, separator))
     for column, other in contract.references.items():
         if column in table.mapped and other in tables.mapping.tables and other != contract.name:
             known = _known(tables, other)
+            if column == "customer_id" and (mark := table.split) is not None:
+                steps.append(
+                    lambda checked, mark=mark, other=other, known=known: mark_unknown_among(  # type: ignore[misc]
+                        checked, mark, other, known, tables.keep
+                    )
+                )
+                continue
             steps.append(
                 lambda checked, column=column, other=other, known=known: mark_unknown(  # type: ignore[misc]
                     checked, column, other, known
@@ -312,6 +330,8 @@ def _accepted(
             rows = rows.mutate(
                 **{n: happened.ifelse(rows[n], None).cast(rows[n].type()) for n in known}
             )
+    if table.split is not None:
+        return tables.keep(contract.name, rows_of_customers(contract, rows, table.split))
     return tables.engine.create_view(contract.name, rows)
 
 

@@ -24,7 +24,7 @@ _TEXT_KEYS = (
     "sheet",
     "table",
 )
-_SWITCH_KEYS = ("line_items", "refunds_are_positive")
+_SWITCH_KEYS = ("line_items", "order_in_first_row", "refunds_are_positive")
 # Key → the formats that it is for.
 _ONLY_FOR = {
     "separator": ("csv",),
@@ -38,7 +38,7 @@ _ONLY_FOR = {
 SETTINGS = (
     "format", "files", *_TEXT_KEYS, *_SWITCH_KEYS, "header_row", "connection", "kinds", "words",
 )  # fmt: skip
-TABLE_KEYS = (*SETTINGS, "columns")
+TABLE_KEYS = (*SETTINGS, "columns", "split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class TableMapping:
     Attributes:
         name: Of the table.
         format: One of FORMATS.
-        columns: Our column → theirs, or a product of theirs.
+        columns: Our column → theirs, or an expression of theirs.
         constants: Our column → what stands in every row.
         reading: How times and numbers are written.
         files: Paths or glob patterns, as written; of a database there are none.
@@ -60,6 +60,9 @@ class TableMapping:
         table: Table or view of a database.
         connection: The environment variable that holds a database's address.
         line_items: Whether rows with one transaction_id are lines that add up.
+        order_in_first_row: Whether an order's day, customer and amount stand in one of
+            its rows only, and the others leave them empty.
+        split: Mark between several customers in one row, or None; each then gets a row.
     """
 
     name: str
@@ -76,6 +79,8 @@ class TableMapping:
     table: str | None = None
     connection: str | None = None
     line_items: bool = False
+    order_in_first_row: bool = False
+    split: str | None = None
 
     @property
     def mapped(self) -> tuple[str, ...]:
@@ -119,6 +124,8 @@ class TableDraft:
             table=self._table(format_, texts["table"]),
             connection=self._connection(format_),
             line_items=switches["line_items"] and self.contract.name == "transactions",
+            order_in_first_row=switches["order_in_first_row"],
+            split=self._split(),
         )
         self._together(made, switches)
         return made
@@ -224,6 +231,19 @@ class TableDraft:
             self._fault("encoding", f"encoding must be one of {listed}; found '{encoding}'{hint}")
         return encoding
 
+    def _split(self) -> str | None:
+        split = self.content.get("split")
+        if split is None:
+            return None
+        mark = split.get("customer_id") if isinstance(split, dict) and len(split) == 1 else None
+        if not isinstance(mark, str) or len(mark) != 1:
+            self._fault("split", 'split must be like {customer_id: ";"}, a mark of one character')
+        elif self.contract.name == "transactions" or len(self.contract.key) != 1:
+            self._fault("split", "split is for what several customers share, such as touches")
+        elif "customer_id" not in self.contract.columns or self.contract.key == ("customer_id",):
+            self._fault("split", f"split: {self.contract.name} has one customer a row")
+        return str(mark)
+
     def _header_row(self) -> int:
         row = self.content.get("header_row")
         if row is None:
@@ -318,6 +338,8 @@ class TableDraft:
             return
         if made.line_items and "transaction_id" not in made.columns:
             self._fault("line_items", "line_items: true needs transaction_id in the column mapping")
+        if made.order_in_first_row and not made.line_items:
+            self._fault("order_in_first_row", "order_in_first_row: true needs line_items: true")
         if switches["refunds_are_positive"] and "kind" not in made.mapped:
             self._fault(
                 "refunds_are_positive",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+from relkit.data.numbers import read_number
 from relkit.data.values import Parsing, Reading, WrongType
 
 if TYPE_CHECKING:
@@ -13,7 +15,12 @@ _ISO_TIME = (
     r"^\d{4}-\d{1,2}-\d{1,2}"
     r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?$"
 )
+_CENTURY = 100 * 366 * 24 * 3600
 _OFFSET = r":\d{2}(\.\d+)?(Z|[+-]\d{2}(:?\d{2})?)$"
+
+# The same for one text.
+ISO_TIME = re.compile(_ISO_TIME)
+OFFSET = re.compile(_OFFSET)
 
 
 def read_time(parsing: Parsing, name: str, raw: str, reading: Reading) -> None:
@@ -58,6 +65,33 @@ def read_day(parsing: Parsing, name: str, raw: str, reading: Reading) -> None:
     """Days; of a time, the day it lies in. Adds and raises as `read_time`."""
     read_time(parsing, name, raw, reading)
     parsing.let(name, parsing.rows[name].cast("date"))
+
+
+def read_later_time(
+    parsing: Parsing, name: str, raws: tuple[str, str], unit: str, reading: Reading
+) -> None:
+    """Times that a source gives as minutes or hours after another; empty where either is.
+
+    Adds and raises as `read_time`; a length that is no number is garbled too.
+
+    Args:
+        parsing: The rows.
+        name: Our column.
+        raws: The columns of the time before and of what has passed since.
+        unit: Of what has passed, 'minutes' or 'hours'.
+        reading: How times and numbers are written.
+    """
+    start, passed = raws
+    read_time(parsing, name, start, reading)
+    read_number(parsing, f"{name} passed", (passed,), reading)
+    rows = parsing.rows
+    seconds = rows[f"{name} passed"] * {"minutes": 60, "hours": 3600}[unit]
+    # Beyond a century it is no answer, and might be beyond what a timestamp holds.
+    sane = seconds.abs() < _CENTURY
+    whole = sane.ifelse(seconds, None).round().cast("int64")
+    parsing.let(name, rows[name] + whole.as_interval("s"))
+    garbled = rows[f"{name} garbled"] | rows[f"{name} passed wordy"] | (~sane).fill_null(False)
+    parsing.let(f"{name} garbled", garbled)
 
 
 def _iso_time(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # What programs write for "nothing here" where a column has no proper null.
 _NOTHING = ("", "nan", "null", "none", "n/a", "#n/a", "<na>", "nat")
 _LONGEST_NOTHING = 4
+# What words: calls a value that is not there.
+EMPTY = "(empty)"
 # The highest code of a blank; those above are letters and signs.
 _BLANK = 32
 _TRUE = ("true", "t", "yes", "y", "1", "1.0", "是", "有")
@@ -130,6 +132,11 @@ class Parsing:
         return reduce(operator.add, digits)
 
 
+def is_nothing(value: ir.Value) -> ir.BooleanValue:
+    """Whether nothing stands there, or a program's word for it."""
+    return value.cast("string").strip().lower().isin(_NOTHING).fill_null(True)
+
+
 def read_id(parsing: Parsing, name: str, raw: str) -> None:
     """Ids as text: 17850.0 is '17850', 00123 keeps its zeros."""
     value = parsing.rows[raw]
@@ -158,13 +165,23 @@ def read_choice(
 ) -> None:
     """A word from a short list, in any case, or the source's own word for it.
 
+    A word of the source that ends with * stands for all that begin like it; of those
+    the first that fits holds, and whole words come before. `(empty)` stands for nothing.
     Another word stays as it is, for the contract to find.
     """
-    word = parsing.let(f"{name} word", parsing.text(name, parsing.rows[raw]).lower())
-    given = reading.words.get(name, {})
+    import ibis
+
+    text = parsing.text(name, parsing.rows[raw]).lower()
+    given = {theirs.strip().lower(): ours for theirs, ours in reading.words.get(name, {}).items()}
+    if EMPTY in given:
+        text = text.fill_null(EMPTY)
+    word = parsing.let(f"{name} word", text)
+    beginnings = {each[:-1]: ours for each, ours in given.items() if each.endswith("*")}
     words = {choice: choice for choice in choices}
-    words |= {theirs.strip().lower(): ours for theirs, ours in given.items()}
-    parsing.let(name, word.cases(*words.items(), else_=word).cast("string"))
+    words |= {each: ours for each, ours in given.items() if not each.endswith("*")}
+    begun = [(word.startswith(start), ours) for start, ours in beginnings.items()]
+    whole = [(word == theirs, ours) for theirs, ours in words.items()]
+    parsing.let(name, ibis.cases(*whole, *begun, else_=word).cast("string"))
 
 
 def read_flag(parsing: Parsing, name: str, raw: str) -> None:
