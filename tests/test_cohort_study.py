@@ -26,7 +26,15 @@ def test_cohorts_by_the_calendar(period, names):
     assert list(acquisition_cohorts(pd.DataFrame({"first_at": BORN}), period)) == names
 
 
+def test_cohorts_are_those_of_the_wall_clock():
+    there = BORN.tz_localize("Asia/Shanghai")
+    names = list(acquisition_cohorts(pd.DataFrame({"first_at": BORN}), "month"))
+    assert list(acquisition_cohorts(pd.DataFrame({"first_at": there}), "month")) == names
+
+
 def test_what_is_refused():
+    with pytest.raises(DataError, match="first_at is no time in 1 rows .first: 'x'."):
+        acquisition_cohorts(pd.DataFrame({"first_at": ["1997-01-01", "x"]}))
     with pytest.raises(ParameterError, match="did you mean 'quarter'"):
         acquisition_cohorts(pd.DataFrame({"first_at": BORN}), "quater")
     with pytest.raises(DataError, match="no column first_at"):

@@ -191,8 +191,11 @@ def test_what_is_refused():
     rows = transactions(4, 50)
     with pytest.raises(ParameterError, match="grain='dya' must be one of .*did you mean 'day'"):
         effect(rows, grains=("exact", "dya"))
-    with pytest.raises(ParameterError, match="grains='day' must be one or more of"):
-        effect(rows, grains="day")
+    for wrong in ("day", 5, []):
+        with pytest.raises(ParameterError, match=r"grains=.* must be one or more of"):
+            effect(rows, grains=wrong)
+    with pytest.raises(ParameterError, match="seed=-1 must be a whole number"):
+        effect(rows, seed=-1)
     with pytest.raises(ParameterError, match="give 10 % as 0.10"):
         effect(rows, annual_discount_rate=10)
     with pytest.raises(ParameterError, match="did you mean 'bg_nbd'"):

@@ -31,7 +31,7 @@ def acquisition_cohorts(summary: pd.DataFrame, period: str = "quarter") -> pd.Se
 
     Raises:
         ParameterError: no such period.
-        DataError: the summary has no first_at.
+        DataError: the summary has no first_at, or rows without one.
     """
     if period not in PERIODS:
         hint = did_you_mean(str(period), PERIODS)
@@ -41,7 +41,17 @@ def acquisition_cohorts(summary: pd.DataFrame, period: str = "quarter") -> pd.Se
             "the summary has no column first_at, by which cohorts are made; use rk.rfm_summary, "
             "or rk.fit_by_group with cohorts of your own"
         )
-    born = pd.to_datetime(summary["first_at"]).dt.to_period(_PANDAS_PERIOD[period])
+    first = pd.to_datetime(summary["first_at"], errors="coerce")
+    unknown = first.isna()
+    if unknown.any():
+        raise DataError(
+            f"first_at is no time in {int(unknown.sum()):,} rows (first: "
+            f"{summary['first_at'][unknown].iloc[0]!r}); use rk.rfm_summary"
+        )
+    if isinstance(first.dtype, pd.DatetimeTZDtype):
+        # A cohort is a period of the wall clock there.
+        first = first.dt.tz_localize(None)
+    born = first.dt.to_period(_PANDAS_PERIOD[period])
     if period == "week":
         return born.dt.start_time.dt.strftime("%Y-%m-%d")
     return born.astype(str).str.replace("Q", "-Q", regex=False)

@@ -87,7 +87,7 @@ def _compared(
         calibration_length=split.calibration_length,
         holdout_length=split.holdout_length,
         unit=split.unit,
-        models=[models] if isinstance(models, str) else list(models),
+        models=models,
         windows=earlier_windows(transactions, split, grain),
         seed=seed,
     )

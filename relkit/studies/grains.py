@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -174,7 +174,7 @@ def grain_effect(
     unit: str = "week",
     horizon: float,
     annual_discount_rate: float,
-    grains: Sequence[str] = GRAINS,
+    grains: Collection[str] = GRAINS,
     model: str = "bg_nbd",
     seed: int = 0,
 ) -> GrainEffect:
@@ -203,7 +203,7 @@ def grain_effect(
     rate = check_annual_discount_rate(annual_discount_rate)
     check_purchase_model(model)
     check_seed(seed)
-    if isinstance(grains, str) or not grains:
+    if isinstance(grains, str) or not isinstance(grains, Collection) or not len(grains):
         raise ParameterError(f"grains={grains!r} must be one or more of {', '.join(GRAINS)}")
     chosen = [one for one in GRAINS if one in {check_grain(grain) for grain in grains}]
     counted = {

@@ -117,7 +117,8 @@ def customer_history(
     check_grain(grain)
     if grain not in ("day", "exact"):
         raise ParameterError(f"grain={grain!r} must be 'day' or 'exact' for a path by day")
-    if isinstance(step_days, bool) or not isinstance(step_days, int) or step_days < 1:
+    whole = isinstance(step_days, (int, np.integer)) and not isinstance(step_days, bool)
+    if not whole or step_days < 1:
         raise ParameterError(f"step_days={step_days!r} must be a whole number of days, at least 1")
     table = rows_until(as_table(transactions), day)
     theirs = table.filter((table.customer_id == str(customer_id)) & (table.kind == "purchase"))

@@ -216,6 +216,10 @@ def compare_on_holdout(
 
 
 def _checked(models: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(models, Iterable):
+        raise ParameterError(
+            f"models={models!r} must be one or more of {', '.join(PURCHASE_MODELS)}"
+        )
     names = (models,) if isinstance(models, str) else tuple(models)
     for name in names:
         check_purchase_model(name)

@@ -280,6 +280,12 @@ def test_models_that_cannot_be_meant(leaving):
     for wrong in ([], ["bg_nbd", "bg_nbd"]):
         with pytest.raises(ParameterError, match="must name each model once, at least one"):
             compare_on_holdout(calibration, models=wrong, **WEEKS)
+    for wrong in (None, 5):
+        with pytest.raises(ParameterError, match=f"models={wrong} must be one or more of bg_nbd"):
+            compare_on_holdout(calibration, models=wrong, **WEEKS)
+    for wrong in (-1, 1.5, "x", None):
+        with pytest.raises(ParameterError, match="seed="):
+            compare_on_holdout(calibration, seed=wrong, **WEEKS)
     silent = calibration.assign(holdout_frequency=0)
     with pytest.raises(DataError, match="none of the 1,500 customers bought in the holdout"):
         compare_on_holdout(silent, **WEEKS)
