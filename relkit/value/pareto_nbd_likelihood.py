@@ -35,7 +35,7 @@ CUT = 40.0
 # usual one by 5e-12, and the optimum of CDNOW is the same to ten digits.
 OF_A_FIT = 0.7
 # Nodes times rows that are computed at a time: what a processor keeps at hand.
-AT_ONCE = 32_768
+AT_ONCE = 16_384
 
 
 class ParetoNBDParams(NamedTuple):
