@@ -224,3 +224,25 @@ def ids(source: Path, out: Path) -> None:
     from relkit.run.identities import write_ids
 
     click.echo(write_ids(source, out))
+
+
+@main.group(cls=Commands, name="source")
+def source_() -> None:
+    """Sources: say which column of a file is which."""
+
+
+@source_.command(name="new")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write; params/sources/<name of the file>.yaml unless said.",
+)
+def source_new(file: Path, out: Path | None) -> None:
+    """Propose a mapping of FILE's columns, to be corrected; overwrites nothing."""
+    from relkit.data.proposal import write_proposal
+    from relkit.run.progress import shown_path
+    from relkit.run.runner import find_root
+
+    place, proposal = write_proposal(file, find_root(Path.cwd()), out)
+    click.echo(f"{shown_path(place)}: {proposal.described()}\n\nrelkit check {shown_path(place)}")
