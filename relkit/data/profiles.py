@@ -11,8 +11,8 @@ from relkit.data.sampling import Sample
 from relkit.data.times import ISO_TIME, OFFSET
 
 SIGNS = ("¥", "￥", "€", "£", "$", "元")
-_DAYS = ("%Y%m%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y",
-         "%Y年%m月%d日")  # fmt: skip
+_DAYS = ("%Y%m%d", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y",
+         "%d-%m-%Y", "%Y年%m月%d日")  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S %z")
 _PLAIN = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)")
 _GROUPED = {
@@ -81,7 +81,9 @@ def _profile(name: str, values: Sequence[str], type_: str) -> Profile:
         empty=len(values) - len(there),
         distinct=len(set(there)),
         dates=dates,
-        zoned="tz=" in type_ if timed else any(OFFSET.search(value) for value in there),
+        zoned="tz=" in type_
+        or any("%z" in pattern for pattern in dates)
+        or (not timed and any(OFFSET.search(value) for value in there)),
         numbers=() if timed else _numbers(there, type_ in _TEXTS),
         whole=bool(there) and all(re.fullmatch(r"\d+(\.0)?", value) for value in there),
     )

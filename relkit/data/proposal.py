@@ -93,6 +93,18 @@ def propose_mapping(file: Path, files: str) -> Proposal:
     _decide_dates(draft)
     _decide_numbers(draft)
     _decide_currency(draft)
+    for role in _REQUIRED:
+        profile = next((p for p in draft.profiles if p.name == draft.matched.get(role)), None)
+        if profile is not None and profile.empty and "order_in_first_row" not in draft.settings:
+            draft.hints.append(
+                f"{role}: rows where it is empty are set aside; more than 1 % stop a report "
+                "unless its max_set_aside allows them"
+            )
+    if "amount" not in draft.matched:
+        draft.hints.append(
+            "amount: is it a table of transactions? Touches, tickets and others are mapped under "
+            "tables: beside them, see params/sources/template.yaml"
+        )
     draft.open_points[:0] = [
         f"{role}: no column was recognised; write its name behind '{role}:'"
         for role in _REQUIRED

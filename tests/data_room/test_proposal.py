@@ -225,6 +225,21 @@ def test_and_does_not_open_by_a_guess(proposed, text):
         open_source(path)
 
 
+def test_a_time_with_a_blank_before_its_offset(proposed):
+    text = "customer,date,amount\n1,2025-01-31 23:40:10 +0000,5\n"
+    path, proposal = proposed("o.csv", text)
+    assert ["time_zone" in point for point in proposal.open_points] == [True]
+    path.write_text(path.read_text() + "time_zone: Asia/Shanghai\n")
+    assert read(path) == [("1", "2025-02-01", 5)]
+
+
+def test_rows_without_a_customer_are_told_before_they_are_set_aside(proposed):
+    _, proposal = proposed("o.csv", CDNOW.replace("00001", ""))
+    assert "customer_id: rows where it is empty are set aside" in proposal.text
+    _, without = proposed("p.csv", CDNOW)
+    assert "set aside" not in without.text
+
+
 def test_other_columns_that_would_fit_are_named(proposed):
     text = "客户编号,下单时间,付款时间,金额\n1,2025-01-01,2025-01-02,5\n"
     _, proposal = proposed("o.csv", text)
