@@ -199,6 +199,8 @@ def read_horizon(horizon: Any, name: str = "horizon") -> float:
     Raises:
         ParameterError: not one number, zero, negative, nan or infinite.
     """
+    if isinstance(horizon, np.ndarray) and horizon.ndim == 0:
+        horizon = horizon.item()
     if isinstance(horizon, (np.ndarray, list, tuple, pd.Series)):
         raise ParameterError(f"{name} must be one number of units, not {len(horizon)} of them")
     if isinstance(horizon, bool) or not isinstance(horizon, Real):
@@ -301,6 +303,11 @@ def _from_summary(summary: Any, names: tuple[str, ...]) -> dict[str, Any]:
         for name in names
         if name not in columns
     ]
+    faults += [
+        f"column {name} stands there {columns.count(name)} times; keep one"
+        for name in names
+        if columns.count(name) > 1
+    ]
     if faults:
         raise DataError("the summary does not have the columns that the model needs", faults)
     return {name: summary[name] for name in names}
@@ -312,7 +319,11 @@ def _floats(name: str, value: Any, faults: list[str]) -> FloatArray:
         value = value.to_numpy()
     if isinstance(value, np.ndarray) and value.dtype.kind in "iuf" and value.ndim == 1:
         return value.astype(float, copy=False)
-    series = value if isinstance(value, pd.Series) else pd.Series(np.atleast_1d(np.asarray(value)))
+    series = value if isinstance(value, pd.Series) else pd.Series(_one_column(name, value))
+    if series.dtype.kind in "mMc":
+        kind = {"m": "lengths of time", "M": "times", "c": "complex numbers"}[series.dtype.kind]
+        faults.append(f"{name} holds {kind}; numbers of units are required, such as days / 7")
+        return np.zeros(len(series))
     numbers = pd.to_numeric(series, errors="coerce")
     text = numbers.isna() & series.notna()
     if text.any():
@@ -321,6 +332,21 @@ def _floats(name: str, value: Any, faults: list[str]) -> FloatArray:
         # Noted already; nan would be told a second time.
         numbers = numbers.where(~text, 0)
     return numbers.to_numpy(dtype=float, na_value=math.nan)
+
+
+def _one_column(name: str, value: Any) -> NDArray[Any]:
+    """Numbers, a list of them or an array as one column.
+
+    Raises:
+        ParameterError: it has rows and columns, or rows of different lengths.
+    """
+    try:
+        column = np.atleast_1d(np.asarray(value))
+    except ValueError:
+        column = np.empty((0, 0))
+    if column.ndim != 1:
+        raise ParameterError(f"{name} must be one number a customer, in one column")
+    return column
 
 
 def _one_length(values: dict[str, FloatArray]) -> dict[str, FloatArray]:

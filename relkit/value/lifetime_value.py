@@ -308,6 +308,7 @@ def customer_lifetime_value(
         purchase model for the flow of purchases and discounting at the time of each;
         without end it is their discounted expected residual transactions times spend.
     """
+    _check_models(purchases, spend)
     rate = check_annual_discount_rate(annual_discount_rate)
     length = _read_length(horizon, rate)
     if not isinstance(margin, (int, float)) or not 0 < margin <= 1:
@@ -350,6 +351,22 @@ def customer_lifetime_value(
         _flow=flow,
         _covariance=covariance,
     )
+
+
+def _check_models(purchases: Any, spend: Any) -> None:
+    faults = []
+    if not isinstance(purchases, PurchaseModel | PurchaseFit):
+        faults.append(f"purchases is {_kind(purchases)}; give rk.fit_bgnbd(…) or rk.BGNBD(…)")
+    if not isinstance(spend, GammaGamma | GammaGammaFit):
+        faults.append(f"spend is {_kind(spend)}; give rk.fit_gamma_gamma(…) or rk.GammaGamma(…)")
+    if faults:
+        raise ParameterError(
+            "a purchase model and a spend model are required, in this order", faults
+        )
+
+
+def _kind(given: Any) -> str:
+    return "None" if given is None else f"of type {type(given).__name__}"
 
 
 def _read_length(horizon: Any, rate: float) -> float:

@@ -9,7 +9,7 @@ import pytest
 from relkit.errors import DataError, ParameterError
 from relkit.value.bgnbd import BGNBD, fit_bgnbd
 from relkit.value.gamma_gamma import fit_gamma_gamma
-from relkit.value.inputs import unique_rows
+from relkit.value.inputs import read_history, read_horizon, unique_rows
 
 CDNOW = BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426)
 
@@ -146,3 +146,34 @@ def test_a_fault_alone_among_sound_rows(changed, match):
     with pytest.raises(DataError, match=match) as found:
         fit_bgnbd(**rows)
     assert "row 17" in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (pd.Series(pd.to_timedelta([7, 14], unit="D")), "recency holds lengths of time"),
+        (pd.Series(pd.to_datetime(["2024-01-01", "2024-01-02"])), "recency holds times"),
+        (np.array([1 + 2j, 3]), "recency holds complex numbers"),
+    ],
+)
+def test_times_are_no_numbers_of_units(values, words):
+    with pytest.raises(DataError, match=words):
+        read_history(None, [1, 2], values, [20, 20])
+
+
+@pytest.mark.parametrize("values", [[[1, 2], [3, 4]], [[1, 2], [3]], np.ones((2, 2))])
+def test_one_column_is_required(values):
+    with pytest.raises(ParameterError, match="recency must be one number a customer"):
+        read_history(None, [1, 2], values, [20, 20])
+
+
+def test_a_column_that_stands_twice_is_refused():
+    frame = pd.DataFrame([[1, 2.0, 3.0, 4.0]], columns=["frequency", "recency", "T", "T"])
+    with pytest.raises(DataError, match="column T stands there 2 times"):
+        read_history(frame, None, None, None)
+
+
+def test_a_number_in_an_array_is_a_horizon():
+    assert read_horizon(np.array(39.0)) == 39
+    with pytest.raises(ParameterError, match="must be one number"):
+        read_horizon(np.array([39.0]))

@@ -419,3 +419,17 @@ def test_draws(value):
         value.predicted_total(draws=1)
     with pytest.raises(ParameterError, match="level"):
         value.predicted_total(level=95)
+
+
+def test_models_in_the_wrong_place_are_named():
+    spend = GammaGamma(6.25, 3.74, 15.45)
+    summary = pd.DataFrame(
+        {"customer_id": ["1"], "frequency": [2], "recency": [30.0], "T": [39.0],
+         "monetary_value": [20.0]}
+    )  # fmt: skip
+    with pytest.raises(ParameterError) as raised:
+        customer_lifetime_value(spend, None, summary, horizon=52, annual_discount_rate=0.1)
+    assert "purchases is of type GammaGamma" in str(raised.value)
+    assert "spend is None" in str(raised.value)
+    with pytest.raises(ParameterError, match="purchases is of type str"):
+        customer_lifetime_value("bg", spend, summary, horizon=52, annual_discount_rate=0.1)
