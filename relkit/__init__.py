@@ -32,7 +32,7 @@ _HOMES = {
     "relkit.value.gamma_gamma": ["GammaGamma", "fit_gamma_gamma"],
     "relkit.value.lifetime_value": ["customer_lifetime_value"],
     "relkit.value.value_change": ["value_change"],
-    "relkit.value.retention": ["retention_value"],
+    "relkit.value.retention": ["retention_value", "try_retention"],
     "relkit.value.holdout": ["assess_holdout"],
     "relkit.value.purchase_models": ["fit_purchase_model"],
     "relkit.value.tracking": ["tracking_dispersion"],

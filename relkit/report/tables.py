@@ -12,6 +12,7 @@ from relkit.report.blocks import Table, Tile, Tiles, table, tile, tiles
 from relkit.report.language import current
 from relkit.report.statements import say, term
 from relkit.studies.validation import Untested
+from relkit.value.retention import NothingToGain
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from relkit.value.holdout import HoldoutValidation
     from relkit.value.lifetime_value import LifetimeValue
     from relkit.value.purchase_fit import PurchaseFit
+    from relkit.value.retention import RetentionValue
     from relkit.value.stationarity import Stationarity
     from relkit.value.value_change import ValueChange
 
@@ -310,3 +312,14 @@ def grains(found: GrainEffect) -> Table:
         "clv_high": ("label.high", "compact_money"),
     }
     return table(frame, columns, caption=say("table.grains"), name="grains")
+
+
+def retention_tiles(found: RetentionValue | NothingToGain) -> Tiles:
+    """Retention now, and what a rise would be worth where there is room for one."""
+    if isinstance(found, NothingToGain):
+        return tiles(tile("tile.retention_now", found.retention_now, "percent"))
+    return tiles(
+        tile("tile.retention_now", found.retention_now, "percent"),
+        tile("tile.retention_gain", found.gained, "compact_money"),
+        tile("tile.retention_share", found.share, "percent"),
+    )

@@ -37,6 +37,8 @@ LEAST_Q = 2.0
 FEWEST_PURCHASES = 200.0
 # Step of a central difference in a log parameter.
 STEP = 1e-5
+# Farthest that a drawn parameter may lie from 1, in logarithms: a factor of 8e13.
+LOG_LIMIT = 32.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +160,10 @@ def _futures(
     """Who buys, when and for how much, draw after draw; amounts are 0 without a spend model."""
     rng = np.random.default_rng(check_seed(seed))
     x, t_x, T, mean = histories
-    bought = _parameters(rng, np.log(purchases.params), purchases.log_covariance, draws)
+    bought = drawn_parameters(rng, np.log(purchases.params), purchases.log_covariance, draws)
     paid = None
     if spend is not None:
-        paid = _parameters(rng, np.log(spend.params), spend.log_covariance, draws)
+        paid = drawn_parameters(rng, np.log(spend.params), spend.log_covariance, draws)
     for drawn in bought:
         who, when = purchases.model.at(drawn).draw_purchases(rng, x, t_x, T, horizon)
         amounts = np.zeros(len(who))
@@ -281,11 +283,14 @@ def prediction(totals: FloatArray, expected: float, n: int, level: float) -> Est
     return Estimate(expected, min(low, expected), max(high, expected), n, level, "prediction")
 
 
-def _parameters(
+def drawn_parameters(
     rng: np.random.Generator, log_point: FloatArray, covariance: FloatArray, draws: int
 ) -> Iterator[FloatArray]:
-    """Parameters drawn from the normal approximation in their logarithms."""
-    return iter(np.exp(log_point + _steps(rng, covariance, draws)))
+    """Parameters drawn from the normal approximation in their logarithms, (k,) a draw."""
+    # Where the data hardly hold a parameter, its normal interval knows no end. Beyond the
+    # limit a gamma or beta distribution is a constant, and figures would only overflow.
+    logs = log_point + _steps(rng, covariance, draws)
+    return iter(np.exp(np.clip(logs, -LOG_LIMIT, LOG_LIMIT)))
 
 
 def _steps(rng: np.random.Generator, covariance: FloatArray, draws: int) -> FloatArray:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from relkit.value.futures import drawn_parameters
 from relkit.value.inputs import FloatArray, PurchaseHistory
 from relkit.value.purchase_fit import PurchaseFit
 
@@ -85,10 +86,7 @@ def places(
     x, t_x, T = (c[order] for c in (history.frequency, history.recency, history.T))
     made = outcome[order]
     below, equal = np.zeros(len(order)), np.zeros(len(order))
-    drawn = rng.multivariate_normal(
-        np.log(model.params), fit.log_covariance, draws, method="eigh", check_valid="ignore"
-    )
-    for params in np.exp(drawn):
+    for params in drawn_parameters(rng, np.log(model.params), fit.log_covariance, draws):
         who, _ = model.at(params).draw_purchases(rng, x, t_x, T, horizon)
         count = np.bincount(who, minlength=len(order))
         below += count < made

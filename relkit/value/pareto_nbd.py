@@ -105,7 +105,7 @@ class ParetoNBD(PurchaseModel[ParetoNBDParams]):
         rate = rng.standard_gamma(self.r + x[active]) / (self.alpha + T[active])
         # Time left has survival (1 + t / (beta + T)) ** -s.
         wait = np.log1p(-rng.random(len(active))) / -self.s
-        left = (self.beta + T[active]) * np.expm1(np.minimum(wait, 700.0))
+        left = (self.beta + T[active]) * np.expm1(np.minimum(wait, 600.0))
         spell = np.minimum(left, horizon)
         count = rng.poisson(rate * spell)
         when = np.repeat(spell, count) * rng.random(int(count.sum()))

@@ -115,6 +115,39 @@ def retention_value(value: LifetimeValue, points: float = 0.01) -> RetentionValu
     )
 
 
+@dataclass(frozen=True, slots=True)
+class NothingToGain:
+    """Why retention cannot be lifted by so many points: nearly everybody stays as it is.
+
+    Attributes:
+        points: What was asked for.
+        retention_now: Share of the customers active now who will be active after a year.
+    """
+
+    points: float
+    retention_now: float
+
+
+def try_retention(value: LifetimeValue, points: float = 0.01) -> RetentionValue | NothingToGain:
+    """``retention_value`` for a report that goes on where there are not so many points to gain.
+
+    Args: as of ``retention_value``.
+
+    Raises:
+        ParameterError: points negative, or 1 and more.
+    """
+    now = _Case.of(value).at(value.purchases.model)
+    stay = 1 - now.left(1.0)
+    if _is_share(points) and points >= 1 - stay:
+        return NothingToGain(float(points), stay)
+    return retention_value(value, points)
+
+
+def _is_share(points: object) -> bool:
+    number = isinstance(points, (int, float)) and not isinstance(points, bool)
+    return number and 0 <= float(points) < 1  # type: ignore[arg-type]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Case:
     """Customers, grid and prices, which are the same under every set of parameters."""

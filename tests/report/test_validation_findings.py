@@ -197,3 +197,15 @@ def test_the_comparison_shows_every_method_and_no_invented_figure():
         "BG/NBD", "model", "90", "−10.0%", "−15.0%", "0.800", "50.0%", "94.0%", "123",
     )  # fmt: skip
     assert table.rows[1][-2:] == (None, None)
+
+
+def test_where_everybody_stays_there_is_nothing_to_gain():
+    from relkit.value.retention import NothingToGain
+
+    full = NothingToGain(points=0.01, retention_now=0.994)
+    assert findings.retention(full).text() == (
+        "99.4% of the active customers stay active for a year: 1 points of retention more cannot "
+        "be had"
+    )
+    assert findings.retention_meaning(full) is None
+    assert [tile.value for tile in tables.retention_tiles(full).tiles] == ["99.4%"]

@@ -9,6 +9,7 @@ import pytest
 from relkit.errors import DataError, FitError, ParameterError
 from relkit.value.holdout import assess_holdout
 from relkit.value.interval_coverage import Places
+from relkit.value.pareto_nbd import ParetoNBD
 from tests.value import whole_lives
 
 LENGTHS = {"calibration_length": 272 / 7, "holdout_length": 39, "unit": "week"}
@@ -238,3 +239,21 @@ def test_a_discrete_outcome_is_not_flattered():
     # An outcome of small chance at the edge lies inside in part.
     edge = Places(np.array([0.0, 0.02]), np.array([0.02, 0.03]))
     assert edge.inside(0.95).tolist() == pytest.approx([0.0, 0.5])
+
+
+def test_a_parameter_that_the_data_hardly_hold_stops_no_future():
+    from relkit.value.futures import drawn_parameters
+
+    loose = np.diag([1e-4, 1e-4, 1e6, 1e6])
+    rng = np.random.default_rng(0)
+    drawn = np.array(list(drawn_parameters(rng, np.zeros(4), loose, 500)))
+    assert np.isfinite(drawn).all()
+    assert (drawn > 0).all()
+    assert np.log(drawn[:, 0]).std() == pytest.approx(0.01, rel=0.1)
+    for params in drawn[:20]:
+        model = ParetoNBD(*params.tolist(), unit="week")
+        who, when = model.draw_purchases(
+            rng, np.array([0.0, 3.0]), np.array([0.0, 5.0]), np.array([10.0, 10.0]), 5.0
+        )
+        assert np.isfinite(when).all()
+        assert len(who) == len(when)

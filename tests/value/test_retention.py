@@ -215,3 +215,14 @@ def test_what_has_no_value(value):
         retention_value(value)
     with pytest.raises(ParameterError, match="before must be what customer_lifetime_value"):
         rk.value_change(value, value)
+
+
+def test_a_report_goes_on_where_nearly_everybody_stays(value):
+    assert rk.try_retention(value, 0.01).gained == retention_value(value, 0.01).gained
+    room = 1 - retention_value(value, 0.0).retention_now.value
+    found = rk.try_retention(value, room + 0.001)
+    assert found == retention.NothingToGain(room + 0.001, pytest.approx(1 - room))
+    with pytest.raises(ParameterError, match="points=-1"):
+        rk.try_retention(value, -1)
+    with pytest.raises(ParameterError, match="points=5"):
+        rk.try_retention(value, 5)

@@ -9,6 +9,7 @@ import pandas as pd
 from relkit.privacy import shown_id
 from relkit.report.statements import Statement, say
 from relkit.units import periods_per_year
+from relkit.value.retention import NothingToGain
 
 if TYPE_CHECKING:
     from relkit.intervals import Estimate
@@ -120,8 +121,10 @@ def spend_left_out(fit: GammaGammaFit) -> Statement | None:
     return say("value.spend_left_out", n=fit.left_out) if fit.left_out else None
 
 
-def retention(found: RetentionValue) -> Statement:
+def retention(found: RetentionValue | NothingToGain) -> Statement:
     """What more staying customers would be worth: the headline."""
+    if isinstance(found, NothingToGain):
+        return say("retention.full", now=found.retention_now, points=100 * found.points)
     return say(
         "retention.worth",
         points=100 * found.points,
@@ -132,7 +135,9 @@ def retention(found: RetentionValue) -> Statement:
     )
 
 
-def retention_meaning(found: RetentionValue) -> Statement:
+def retention_meaning(found: RetentionValue | NothingToGain) -> Statement | None:
+    if isinstance(found, NothingToGain):
+        return None
     return say(
         "retention.meaning",
         now=found.retention_now.value,
