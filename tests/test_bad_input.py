@@ -474,7 +474,9 @@ def test_a_small_shop_is_published(odd, notebook, report, language, customers):
     record = odd.record(f"{notebook}-{report}")
     assert record["status"] == "published"
     assert len(record["gates"]) >= 3
-    assert all(gate["passed"] is not None for gate in record["gates"])
+    # Cohorts and seasons cannot be judged on so few customers, and are said to be open.
+    undecided = sum(gate["passed"] is None for gate in record["gates"])
+    assert undecided <= (2 if notebook == "customer_value" else 0)
     for name in ("report.html", "deck.html"):
         page = Page(odd.latest(f"{notebook}-{report}") / name)
         assert ("html", {"lang": language}) in page.elements[:1]
