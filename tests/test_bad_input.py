@@ -424,7 +424,7 @@ def _publish_odd(root):
     odd = project.source(text(messy()), "messy")
     for notebook in NOTEBOOKS:
         report("sane", notebook, sane, "language: zh")
-        report("messy", notebook, odd)
+        report("messy", notebook, odd, "language: en\nshow_ids: true")
     few = shop(30, seed=3)
     chinese = {"customer_id": "客户编号", "occurred_at": "下单日期", "amount": "金额"}
     few.columns = list(chinese.values())
