@@ -107,19 +107,30 @@ def run_many(requests: Sequence[Request], workers: int, watcher: Watcher) -> lis
     outcomes: dict[int, Outcome] = {}
     # Never written to: its end is how a child learns that its parent is gone.
     lifeline = os.pipe()
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    noted: list[int] = []
+
+    def interrupt(number: int, _: Any) -> None:
+        # Noted too: raised inside a callback, Python prints the exception and goes on.
+        noted.append(number)
+        raise KeyboardInterrupt
+
+    ends = [s for s in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(s) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, interrupt) for number in ends}
     try:
         while waiting or children:
             while waiting and len(children) < workers:
                 children.append(_start(waiting.popleft(), lifeline))
             _listen(children, outcomes, watcher)
+            if noted:
+                raise KeyboardInterrupt
     except KeyboardInterrupt:
         _end(children, outcomes, watcher)
         for request in waiting:
             _note(Outcome(request, 1, f"{request.name}: interrupted before it began"),
                   outcomes, watcher)  # fmt: skip
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         for end in lifeline:
             os.close(end)
     return [outcomes[id(request)] for request in requests]
@@ -203,10 +214,6 @@ def _end(children: list[_Child], outcomes: dict[int, Outcome], watcher: Watcher)
         # Whoever presses Ctrl-C twice still gets kernels and folders put away.
         with contextlib.suppress(KeyboardInterrupt):
             _listen(children, outcomes, watcher)
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
 
 
 def _interrupt_once(*_: Any) -> None:
