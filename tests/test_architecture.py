@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "relkit"
 ROW = re.compile(r"^\| (\d) \| `([\w/]+\.py)` \|", re.M)
 FLOORS = {path: int(floor) for floor, path in ROW.findall((ROOT / "ARCHITECTURE.md").read_text())}
-STUDIES = {"value", "segments"}
+STUDIES = {"value", "segments", "frequency"}
 # Library -> where it may be imported; a folder ends in '/'.
 HOMES = {
     "ibis": ["data/"],

@@ -12,8 +12,8 @@ from typing import Any
 
 from relkit.data.contracts import TABLES, contracts
 from relkit.data.table_mapping import SETTINGS, TABLE_KEYS, TableDraft, TableMapping
-from relkit.data.yaml_files import find_upwards, read_yaml
 from relkit.errors import SourceError, did_you_mean
+from relkit.yaml_files import find_upwards, read_yaml
 
 CURRENCY = re.compile("[A-Z]{3}")
 KEYS = ("name", "currency", "synthetic", *SETTINGS, "tables", "transactions")

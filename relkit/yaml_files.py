@@ -43,12 +43,16 @@ def _mapping_without_repeats(loader: _PlainLoader, node: yaml.MappingNode) -> di
 _PlainLoader.add_constructor("tag:yaml.org,2002:map", _mapping_without_repeats)
 
 
-def find_upwards(path: str | os.PathLike[str]) -> tuple[Path, Path]:
+def find_upwards(path: str | os.PathLike[str], *, what: str = "source") -> tuple[Path, Path]:
     """A file and the folder its relative path starts from.
 
     A relative path is looked for in the working directory, then in each folder
     above, so that a notebook in `notebooks/` and a run from the project root
     find the same file.
+
+    Args:
+        path: The file as the user named it.
+        what: What kind of YAML is wanted, for the error: source, tier rules, plan.
 
     Raises:
         SourceError: there is no such file; near names are given.
@@ -60,13 +64,13 @@ def find_upwards(path: str | os.PathLike[str]) -> tuple[Path, Path]:
         if found.is_file():
             found = Path(os.path.abspath(found))
             # Where the layout of a project shows, its root is known whatever the path was.
-            if found.parts[-3:-1] == ("params", "sources"):
+            if found.parts[-3:-2] == ("params",):
                 return found, found.parents[2]
             plain = not wanted.is_absolute() and ".." not in wanted.parts
             return found, start if plain else found.parent
     if wanted.is_dir():
-        raise SourceError(f"{path} is a folder; name the source YAML inside it")
-    raise SourceError(f"{path}: no such source file; {_near_files(wanted)}")
+        raise SourceError(f"{path} is a folder; name the {what} YAML inside it")
+    raise SourceError(f"{path}: no such {what} file; {_near_files(wanted)}")
 
 
 def _near_files(wanted: Path) -> str:
@@ -78,11 +82,20 @@ def _near_files(wanted: Path) -> str:
             if names:
                 hint = did_you_mean(wanted.name, names)
                 return f"{wanted.parent} holds {', '.join(names)}{hint}"
-    return "looked from the working directory upwards; give the path of a YAML as in params/sources"
+    return (
+        "looked from the working directory upwards; give the path of a YAML, as those under params/"
+    )
 
 
-def read_yaml(path: Path, shown: str) -> tuple[dict[Any, Any], bytes]:
-    """What a YAML says, and its bytes.
+def read_yaml(
+    path: Path, shown: str, *, example: str = "params/sources/template.yaml"
+) -> tuple[dict[Any, Any], bytes]:
+    """What a YAML says, and its bytes; every scalar but true, false and null stays text.
+
+    Args:
+        path: The file.
+        shown: What the reader calls it.
+        example: A YAML of the same kind that is right.
 
     Raises:
         SourceError: not text, not YAML, or no mapping.
@@ -95,9 +108,7 @@ def read_yaml(path: Path, shown: str) -> tuple[dict[Any, Any], bytes]:
     except yaml.YAMLError as fault:
         raise SourceError(f"{shown} is not readable as YAML: {_yaml_fault(fault)}") from None
     if not isinstance(content, dict):
-        raise SourceError(
-            f"{shown} must be a list of 'key: value' lines, as in params/sources/template.yaml"
-        )
+        raise SourceError(f"{shown} must be a list of 'key: value' lines, as in {example}")
     return content, text
 
 
