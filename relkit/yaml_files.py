@@ -83,7 +83,7 @@ def _near_files(wanted: Path) -> str:
                 hint = did_you_mean(wanted.name, names)
                 return f"{wanted.parent} holds {', '.join(names)}{hint}"
     return (
-        "looked from the working directory upwards; give the path of a YAML, as those under params/"
+        "looked from the working directory upwards; give the path of a YAML, as those in params/sources"
     )
 
 
