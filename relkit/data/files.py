@@ -109,7 +109,11 @@ def _find(pattern: str, mapping: SourceMapping, table: TableMapping) -> list[Fou
     what = "no file matches" if has_magic(pattern) else "no such file:"
     raise SourceError(
         f"{mapping.shown}: {what} {pattern} (looked in {places}){_near(pattern, bases)}; "
-        "put it there, or correct files: in the YAML"
+        + (
+            f"make it by: {mapping.made_by}"
+            if mapping.made_by
+            else "put it there, or correct files: in the YAML"
+        )
     )
 
 

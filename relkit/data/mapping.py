@@ -16,7 +16,7 @@ from relkit.errors import SourceError, did_you_mean
 from relkit.yaml_files import find_upwards, read_yaml
 
 CURRENCY = re.compile("[A-Z]{3}")
-KEYS = ("name", "currency", "synthetic", *SETTINGS, "tables", "transactions")
+KEYS = ("name", "currency", "synthetic", "made_by", *SETTINGS, "tables", "transactions")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class SourceMapping:
         tables: What is said of each table, by its name; `transactions` is one of them.
         currency: Of all amounts, or None where it is not known.
         synthetic: Whether the customers are simulated; shown on every page.
+        made_by: The command that makes the files, said where they are missing.
     """
 
     shown: str
@@ -42,6 +43,7 @@ class SourceMapping:
     tables: Mapping[str, TableMapping]
     currency: str | None = None
     synthetic: bool = False
+    made_by: str | None = None
 
 
 def read_mapping(path: str | os.PathLike[str]) -> SourceMapping:
@@ -87,6 +89,7 @@ class _Draft:
             "name": self._name(),
             "currency": self._currency(),
             "synthetic": self._synthetic(),
+            "made_by": self._made_by(),
             "tables": self._tables(),
         }
 
@@ -123,6 +126,13 @@ class _Draft:
             return bool(value)
         self.faults.append(f"synthetic must be true or false; found {value!r}")
         return False
+
+    def _made_by(self) -> str | None:
+        value = self.content.get("made_by")
+        if value is None or isinstance(value, str):
+            return value or None
+        self.faults.append(f"made_by must be a command, as text; found {value!r}")
+        return None
 
     def _tables(self) -> dict[str, TableMapping]:
         """Every table's own part over what is said for all of them."""
