@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 # Public name -> the module it lives in; the one list of what the outside sees.
 _HOMES = {
     "relkit.data.sources": ["open_source"],
+    "relkit.data.consent": ["consent"],
     "relkit.data.contact_rates": ["contact_rates"],
     "relkit.data.experiment_sums": ["experiment_sums"],
     "relkit.data.summaries": [

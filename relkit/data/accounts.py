@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from relkit.data.checking import CheckedRows
-from relkit.data.files import FileRecord, RawRows
+from relkit.data.checking import MISALIGNED, CheckedRows
+from relkit.data.complaints import held_by
+from relkit.data.files import FileRecord, RawRows, factors
+from relkit.data.table_mapping import TableMapping
 from relkit.errors import DataError
+from relkit.personal import is_customer_id
+from relkit.privacy import ANYTHING, CUSTOMER_ID, LOOKS_LIKE, PERSONAL, PLAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,8 +66,23 @@ def account_of(checked: CheckedRows, read: int) -> RowAccount:
     return RowAccount(read, used, sum(counts.values()) - used, en, zh)
 
 
-def rows_set_aside(checked: CheckedRows, raw: RawRows, files: Sequence[FileRecord]) -> pd.DataFrame:
-    """The rows that were not used, as they stand in their file, with the reason."""
+def rows_set_aside(
+    checked: CheckedRows,
+    raw: RawRows,
+    files: Sequence[FileRecord],
+    mapping: TableMapping | None = None,
+) -> pd.DataFrame:
+    """The rows that were not used, as they stand in their file, with the reason.
+
+    They may hold anything anywhere. So ``attrs`` says what each column should hold, and
+    a cell that is something else leaves as its shape only (see ``privacy.protected``).
+
+    Args:
+        checked: Rows with their faults.
+        raw: The same rows as the files have them.
+        files: Which ones.
+        mapping: Which column is which of ours; without it every cell counts as anything.
+    """
     rejected = checked.rows.filter(checked.rows.faults != 0).select("file", "row", "faults")
     texts = {f"column_{i}": raw.rows[f"column_{i}"].cast("string") for i in range(len(raw.columns))}
     listed = raw.rows.inner_join(rejected, ["file", "row"])
@@ -76,7 +95,22 @@ def rows_set_aside(checked: CheckedRows, raw: RawRows, files: Sequence[FileRecor
     names = [f"{name} (original)" if name in taken else name for name in raw.columns]
     frame = frame[["file", "row", *texts]].set_axis(["file", "row", *names], axis="columns")
     frame["file"] = frame["file"].map(lambda number: files[number].path)
-    return frame.assign(reason=reasons.astype("str"))
+    frame = frame.assign(reason=reasons.astype("str"))
+    frame.attrs["holds"] = dict(zip(names, _holds(raw.columns, mapping), strict=True))
+    frame.attrs["shifted"] = MISALIGNED.en
+    return frame
+
+
+def _holds(columns: Sequence[str], mapping: TableMapping | None) -> list[str]:
+    """What each of a file's columns holds; what two of ours take is the more personal one."""
+    held: dict[str, set[str]] = {}
+    for ours, theirs in (mapping.columns if mapping is not None else {}).items():
+        for name in factors(theirs, columns):
+            assert mapping is not None
+            held.setdefault(name, set()).add(held_by(mapping.name, ours))
+    order = (PERSONAL, CUSTOMER_ID, ANYTHING, *LOOKS_LIKE, PLAIN)
+    unknown = {name: CUSTOMER_ID if is_customer_id(name) else ANYTHING for name in columns}
+    return [min(held.get(name, {unknown[name]}), key=order.index) for name in columns]
 
 
 def inventory(

@@ -7,11 +7,15 @@ import re
 from collections.abc import Sequence
 
 from relkit.data.checking import CheckedRows
+from relkit.data.contracts import contracts
 from relkit.data.files import RawRows, factors
 from relkit.data.table_mapping import TableMapping
+from relkit.personal import FREE_TEXT, is_customer_id, is_personal, looks_right
+from relkit.privacy import ANYTHING, CUSTOMER_ID, PERSONAL, PLAIN, shown_cell
 
 _EXAMPLES = 3
 _SAMPLE = 1_000
+_BETWEEN = " * "
 _DATE_PATTERNS = (
     "%Y-%m-%d",
     "%d/%m/%Y",
@@ -37,11 +41,26 @@ def describe_faults(checked: CheckedRows, raw: RawRows, mapping: TableMapping) -
         rows = sum(n for faults, n in counts.items() if faults >> bit & 1)
         if rows:
             found = _first_rows(checked, raw, mapping, bit)
-            shown = "; ".join(_place(raw, *each) for each in found[:_EXAMPLES])
+            held = held_by(mapping.name, checked.faults[bit].column)
+            shown = "; ".join(_place(raw, held, *each) for each in found[:_EXAMPLES])
             texts = [text for _, _, text in found if text is not None]
             hint = _hint(reason.en, texts) or reason.remedy
             lines.append(f"{reason.en} in {in_rows(rows)} (first: {shown}): {hint}")
     return lines
+
+
+def held_by(table: str, column: str) -> str:
+    """What a column of ours holds, in the words of ``privacy.shown_cell``."""
+    if column not in (contract := contracts()[table]).columns:
+        return ANYTHING
+    kind = contract.kind(column)
+    if kind == "id":
+        return CUSTOMER_ID if is_customer_id(column) else PLAIN
+    if is_personal(column) or (kind == "text" and column in FREE_TEXT):
+        return PERSONAL
+    if column == "currency":
+        return "choice"
+    return PLAIN if kind == "text" else kind
 
 
 def in_rows(rows: int) -> str:
@@ -66,15 +85,18 @@ def _first_rows(
 def _joined(texts: Sequence[object]) -> str | None:
     if not texts:
         return None
-    return " * ".join("" if text is None else str(text) for text in texts)
+    return _BETWEEN.join("" if text is None else str(text) for text in texts)
 
 
-def _place(raw: RawRows, file: int, row: int, text: str | None) -> str:
+def _place(raw: RawRows, held: str, file: int, row: int, text: str | None) -> str:
     where = f"row {row}" if len(raw.files) == 1 else f"{raw.files[file].path} row {row}"
     if not text:
         return where
     # One line, and short: a stray text may be a whole letter.
-    plain = re.sub(r"\s+", " ", text)
+    parts = text.split(_BETWEEN) if held == "number" else [text]
+    plain = re.sub(
+        r"\s+", " ", " * ".join(shown_cell(held, part) if part else "" for part in parts)
+    )
     return f"{where}, '{plain if len(plain) <= 40 else plain[:39] + '…'}'"
 
 
@@ -116,7 +138,7 @@ def _amount_hint(texts: Sequence[str]) -> str:
     bare = [text.strip() for text in texts]
     # Before or after the number; what stands within it is no currency.
     signs = {"".join(re.split(r"[-+\d].*\d|\d", text, maxsplit=1)).strip() for text in bare}
-    if len(signs) == 1 and 1 <= len(sign := signs.pop()) <= 3:
+    if len(signs) == 1 and looks_right("number", f"{(sign := signs.pop())}1") and sign:
         settings.append(f"currency_sign: '{sign}'")
         bare = [text.replace(sign, "").strip() for text in bare]
     if all(re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})*,\d{1,2}|[-+]?\d+,\d+", text) for text in bare):

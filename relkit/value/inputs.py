@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from relkit.errors import DataError, ParameterError, did_you_mean
+from relkit.privacy import shown_cell, shown_id
 from relkit.units import check_horizon, days_per
 
 FloatArray = NDArray[np.float64]
@@ -243,7 +244,9 @@ class _Columns:
             return [f"{what}: {values}"]
         first = []
         for i in where[:FIRST_ROWS]:
-            who = f"row {i}" if self.customer_id is None else f"customer {self.customer_id.iloc[i]}"
+            who = f"row {i}"
+            if self.customer_id is not None:
+                who = f"customer {shown_id(self.customer_id.iloc[i])}"
             values = ", ".join(f"{name} {self.values[name][i]:g}" for name in shown)
             first.append(f"{who}: {values}")
         return [f"{what} in {where.size:,} rows (first: {'; '.join(first)})"]
@@ -328,7 +331,8 @@ def _floats(name: str, value: Any, faults: list[str]) -> FloatArray:
     text = numbers.isna() & series.notna()
     if text.any():
         example = series[text].iloc[0]
-        faults.append(f"{name} is no number in {int(text.sum()):,} rows (first: {example!r})")
+        shown = shown_cell("number", str(example))
+        faults.append(f"{name} is no number in {int(text.sum()):,} rows (first: '{shown}')")
         # Noted already; nan would be told a second time.
         numbers = numbers.where(~text, 0)
     return numbers.to_numpy(dtype=float, na_value=math.nan)

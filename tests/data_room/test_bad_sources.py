@@ -351,7 +351,7 @@ def test_all_faults_are_said_at_once_with_their_counts(make_source):
     said = message(DataError, path)
     assert "1,200 of 1,201 rows (99.9%) fail" in said
     assert "customer_id is empty in 1,200 rows (first: row 2; row 3; row 4)" in said
-    assert "occurred_at is unreadable in 1,200 rows (first: row 2, 'nonsense';" in said
+    assert "occurred_at is unreadable in 1,200 rows (first: row 2, 'like aaaaaaaa';" in said
     assert "amount is text in 1,200 rows" in said
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from relkit.data.sources import open_source
 from relkit.errors import DataError, ParameterError, SourceError
+from relkit.privacy import pseudonym
 
 YAML = """\
 name: Company
@@ -60,9 +61,9 @@ def test_transactions_of_unknown_customers_are_set_aside(company):
     path = company(columns=customers, customers=CUSTOMERS.replace("2.0,", "9,"))
     with pytest.raises(DataError) as caught:
         open_source(path)
-    assert "customer_id is not in customers in 2 rows (first: row 3, '2'; row 4, '2')" in str(
-        caught.value
-    )
+    two = pseudonym("2")
+    said = f"customer_id is not in customers in 2 rows (first: row 3, '{two}'; row 4, '{two}')"
+    assert said in str(caught.value)
     source = open_source(path, max_set_aside=0.7)
     assert source.account.reasons == {"customer_id is not in customers": 2}
     assert source.account.reasons_zh == {"customer_id 不在 customers 表中": 2}

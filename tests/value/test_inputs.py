@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from relkit.errors import DataError, ParameterError
+from relkit.privacy import Privacy, pseudonym, showing
 from relkit.value.bgnbd import BGNBD, fit_bgnbd
 from relkit.value.gamma_gamma import fit_gamma_gamma
 from relkit.value.inputs import read_history, read_horizon, unique_rows
@@ -45,9 +46,13 @@ def test_customers_are_named_where_they_have_names():
             "T": [5.0] * 5,
         }
     )
-    with pytest.raises(DataError, match=r"in 4 rows \(first: customer 00008: .*00009.*00010") as e:
+    first = ".*".join(f"customer {pseudonym(each)}: " for each in ("00008", "00009", "00010"))
+    with pytest.raises(DataError, match=rf"in 4 rows \(first: {first}") as e:
         CDNOW.probability_alive(summary)
-    assert "00011" not in str(e.value)
+    assert pseudonym("00011") not in str(e.value)
+    assert "0000" not in str(e.value)
+    with showing(Privacy(show_ids=True)), pytest.raises(DataError, match="first: customer 00008: "):
+        CDNOW.probability_alive(summary)
 
 
 def test_one_customer_as_numbers():
