@@ -82,9 +82,7 @@ def _near_files(wanted: Path) -> str:
             if names:
                 hint = did_you_mean(wanted.name, names)
                 return f"{wanted.parent} holds {', '.join(names)}{hint}"
-    return (
-        "looked from the working directory upwards; give the path of a YAML, as those in params/sources"
-    )
+    return "looked from the working directory upwards; give a path like params/sources/shop.yaml"
 
 
 def read_yaml(

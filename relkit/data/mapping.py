@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 from relkit.data.contracts import TABLES, contracts
 from relkit.data.table_mapping import SETTINGS, TABLE_KEYS, TableDraft, TableMapping
 from relkit.errors import SourceError, did_you_mean
+from relkit.yaml_fields import Fields
 from relkit.yaml_files import find_upwards, read_yaml
 
-CURRENCY = re.compile("[A-Z]{3}")
 KEYS = ("name", "currency", "synthetic", "made_by", *SETTINGS, "tables", "transactions")
 
 
@@ -74,11 +73,9 @@ def read_mapping(path: str | os.PathLike[str]) -> SourceMapping:
 
 
 @dataclass(slots=True)
-class _Draft:
-    """The YAML's content on its way to a SourceMapping, with the faults met so far."""
+class _Draft(Fields):
+    """The YAML's content on its way to a SourceMapping."""
 
-    content: dict[Any, Any]
-    faults: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
@@ -87,7 +84,7 @@ class _Draft:
                 self.faults.append(f"unknown key '{key}'{self._hint(str(key))}")
         self.settings = {
             "name": self._name(),
-            "currency": self._currency(),
+            "currency": self.currency() or None,
             "synthetic": self._synthetic(),
             "made_by": self._made_by(),
             "tables": self._tables(),
@@ -99,26 +96,9 @@ class _Draft:
         return did_you_mean(key, KEYS)
 
     def _name(self) -> dict[str, str]:
-        name = self.content.get("name")
-        if isinstance(name, str) and name:
-            return {"en": name, "zh": name}
-        if isinstance(name, dict) and name and set(name) <= {"en", "zh"}:
-            some = next(str(text) for text in name.values())
-            return {language: str(name.get(language, some)) for language in ("en", "zh")}
-        self.faults.append("name must be text, or {en: …, zh: …}")
-        return {}
-
-    def _currency(self) -> str | None:
-        currency = self.content.get("currency")
-        if currency is None or currency == "":
-            return None
-        if not isinstance(currency, str):
-            self.faults.append(f"currency must be text; found {currency!r}")
-        elif not CURRENCY.fullmatch(currency):
-            self.faults.append(
-                f"currency must be a three-letter code such as EUR or CNY; found '{currency}'"
-            )
-        return str(currency)
+        if self.content.get("name") in (None, "", {}):
+            self.faults.append("name must be text, or {en: …, zh: …}")
+        return self.languages("name")
 
     def _synthetic(self) -> bool:
         value = self.content.get("synthetic")

@@ -22,7 +22,7 @@ from relkit.data.keys import (
     mark_shared_orders,
     mark_unknown,
 )
-from relkit.data.mapping import CURRENCY, SourceMapping
+from relkit.data.mapping import SourceMapping
 from relkit.data.schemas import Circumstances, Contract, midnight_after
 from relkit.data.shared_rows import (
     mark_nobody,
@@ -33,6 +33,7 @@ from relkit.data.shared_rows import (
 from relkit.data.table_mapping import TableMapping
 from relkit.data.values import WrongType, exact_amount
 from relkit.errors import DataError, ParameterError, SourceError, did_you_mean
+from relkit.yaml_fields import CURRENCY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -1,0 +1,1 @@
+"""How often to contact whom: the response of each tier to contact frequency, and what to decide."""
