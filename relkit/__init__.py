@@ -84,6 +84,7 @@ _HOMES = {
 # Modules that read as a word of their own: rk.plots.tracking(...).
 _ROOMS = {
     "contracts": "relkit.data.contracts",
+    "quality": "relkit.data.quality",
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
     "findings": "relkit.report.findings",
