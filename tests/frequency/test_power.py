@@ -39,7 +39,7 @@ def test_sizes_of_claims_that_people_make(share, difference, expected):
 def test_power_of_means_equals_statsmodels(difference, ratio):
     theirs = NormalIndPower().power(abs(difference) / 5.0, 800, 0.05, ratio, "two-sided")
     ours = power_of(Baseline("mean", 3.0, 25.0), difference, 800, 800 * ratio)
-    assert ours == pytest.approx(theirs, abs=1e-6)
+    assert ours == pytest.approx(theirs, abs=1e-4)
 
 
 # statsmodels pools the variance under no difference, so it is near and not equal.
