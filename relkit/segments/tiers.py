@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from relkit.errors import DataError, ParameterError
+from relkit.privacy import shown_id
 from relkit.segments.scores import RfmScores, mid_rank
 
 
@@ -167,12 +168,14 @@ def _check_values(ids: pd.Series, values: np.ndarray) -> None:
     repeated = ids[ids.duplicated()]
     if len(repeated):
         faults.append(
-            f"customer_id is repeated in {len(repeated):,} rows (first: {repeated.iloc[0]})"
+            f"customer_id is repeated in {len(repeated):,} rows (first: "
+            f"{shown_id(repeated.iloc[0])})"
         )
     bad = ~np.isfinite(values)
     if bad.any():
         faults.append(
-            f"the value of {bad.sum():,} customers is not finite (first: {ids[bad.argmax()]})"
+            f"the value of {bad.sum():,} customers is not finite (first: "
+            f"{shown_id(ids[bad.argmax()])})"
         )
     if faults:
         raise DataError("tiers: customers that cannot be ranked", faults)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relkit.errors import DataError, ParameterError
+from relkit.privacy import pseudonym
 from relkit.segments.scores import rfm_scores
 from relkit.segments.tiers import rank_tiers
 
@@ -91,8 +92,9 @@ def test_names_must_fit():
 
 
 def test_faults_are_said_together():
+    a, b = pseudonym("a"), pseudonym("b")
     with pytest.raises(
-        DataError, match=r"(?s)repeated in 1 rows \(first: a\).*not finite \(first: b\)"
+        DataError, match=rf"(?s)repeated in 1 rows \(first: {a}\).*not finite \(first: {b}\)"
     ):
         rank_tiers(["a", "a", "b"], [1, 2, np.nan])
 
