@@ -383,7 +383,20 @@ DATA = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", DATA)
+# One of each kind every time; each takes a kernel, so the others are left to the long studies.
+QUICK = {
+    "column missing",
+    "dates, amounts and customers that cannot be read",
+    "dates after as_of",
+    "a single customer",
+    "calibration_end after the data",
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in DATA],
+)
 def test_data_that_cannot_give_an_answer(project, name):
     content, settings, parameters, notebook, words = DATA[name]
     (project.root / "data/bad.csv").unlink(missing_ok=True)
