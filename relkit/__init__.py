@@ -52,6 +52,7 @@ _HOMES = {
     "relkit.segments.sizing": ["tier_size"],
     "relkit.segments.relabelling": ["relabel_split"],
     "relkit.segments.clusters": ["find_clusters"],
+    "relkit.segments.keywords": ["keyword_accuracy", "read_keywords", "tag_notes"],
     "relkit.studies.comparison": ["compare_models", "try_comparison"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
