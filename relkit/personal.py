@@ -8,6 +8,7 @@ text is shown only where it looks like what its column should hold.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 WITHHELD = "…"
@@ -42,7 +43,12 @@ _PERSONAL_BESIDE_AN_ID = _names(
     "feedbacktext message subject answer verbatim reviewer 备注 说明 描述 留言 反馈 反馈内容 评论 "
     "内容 名称"
 )
-_OTHER_IDS = _names("ownerid feedbackid ticketid touchid needid")
+# Columns of our own tables that hold what somebody wrote, beside these only.
+_PERSONAL_BESIDE = {
+    "reason": _names("contractid annualvalue"),
+    "value": _names("field interviewedat answeredat"),
+}
+_IDS = _CUSTOMER_IDS | _names("ownerid feedbackid ticketid touchid needid")
 # Columns of our tables that hold free text, or a value of any kind that a person gave.
 FREE_TEXT = frozenset({"text", "description", "reason", "value", "reviewer", "name"})
 
@@ -81,15 +87,21 @@ def is_customer_id(name: str) -> bool:
     return bare(name) in _CUSTOMER_IDS
 
 
-def is_personal(name: str, beside_an_id: bool = False) -> bool:
-    """Whether a column of this name is about a person."""
+def is_personal(name: str, beside: Iterable[str] = (), *, beside_an_id: bool = False) -> bool:
+    """Whether a column of this name is about a person.
+
+    Args:
+        name: Of the column, in English or Chinese.
+        beside: The columns beside it.
+        beside_an_id: Whether one of those, not named, is an id.
+    """
     word = bare(name)
-    return word in _PERSONAL or (beside_an_id and word in _PERSONAL_BESIDE_AN_ID)
-
-
-def is_any_id(name: str) -> bool:
-    """Whether a column of this name says whom or which event a row is about."""
-    return bare(name) in _CUSTOMER_IDS | _OTHER_IDS
+    if word in _PERSONAL or (beside_an_id and word in _PERSONAL_BESIDE_AN_ID):
+        return True
+    others = {bare(other) for other in beside}
+    if word in _PERSONAL_BESIDE:
+        return bool(others & _PERSONAL_BESIDE[word])
+    return word in _PERSONAL_BESIDE_AN_ID and bool(others & _IDS)
 
 
 def has_address(text: str) -> bool:

@@ -13,7 +13,7 @@ import hmac
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +24,6 @@ from relkit.errors import ParameterError
 from relkit.personal import (
     WITHHELD,
     has_address,
-    is_any_id,
     is_customer_id,
     is_personal,
     looks_right,
@@ -185,10 +184,10 @@ def protected(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     holds = dict(frame.attrs.get("holds", {}))
     holds |= dict.fromkeys(frame.attrs.get("customer_ids", ()), CUSTOMER_ID)
-    about_people = bool(holds) or any(is_any_id(str(name)) for name in frame.columns)
+    names = [*map(str, frame.columns), *(["customer_id"] if holds else [])]
     changed: dict[int, Any] = {}
     for place, name in enumerate(frame.columns):
-        held = holds.get(name) or _held_by_name(str(name), about_people)
+        held = holds.get(name) or _held_by_name(str(name), names)
         cells = frame.iloc[:, place]
         shown = _shown_column(cells, held, privacy)
         if shown is not cells:
@@ -203,10 +202,10 @@ def protected(frame: pd.DataFrame) -> pd.DataFrame:
     return safe
 
 
-def _held_by_name(name: str, about_people: bool) -> str:
+def _held_by_name(name: str, beside: Iterable[str]) -> str:
     if is_customer_id(name):
         return CUSTOMER_ID
-    return PERSONAL if is_personal(name, about_people) else PLAIN
+    return PERSONAL if is_personal(name, beside) else PLAIN
 
 
 def _shown_column(cells: pd.Series, held: str, privacy: Privacy) -> pd.Series:
@@ -238,7 +237,7 @@ def _without_shifted(
     return {
         place: changed.get(place, frame.iloc[:, place]).where(~shifted, WITHHELD)
         for place, name in enumerate(frame.columns)
-        if name in holds
+        if name in holds and name != "reason"
     }
 
 
@@ -339,7 +338,7 @@ def _plain_display(shown: Any, printer: Any, _: bool) -> None:
 
 def _html_display(shown: Any) -> str | None:
     safe = _protected_display(shown)
-    html = getattr(safe, "_repr_html_", lambda: None)()
+    html = (safe.to_frame() if hasattr(safe, "to_frame") else safe)._repr_html_()
     return None if html is None else f"{GUARDED}{html}"
 
 

@@ -97,6 +97,7 @@ def rows_set_aside(
     frame["file"] = frame["file"].map(lambda number: files[number].path)
     frame = frame.assign(reason=reasons.astype("str"))
     frame.attrs["holds"] = dict(zip(names, _holds(raw.columns, mapping), strict=True))
+    frame.attrs["holds"]["reason"] = PLAIN
     frame.attrs["shifted"] = MISALIGNED.en
     return frame
 

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from relkit.errors import ParameterError, did_you_mean
 from relkit.intervals import Estimate
-from relkit.privacy import protected
+from relkit.privacy import WITHHELD, protected
 from relkit.report.language import FORMATS, current, visible
 from relkit.report.nodes import (
     MIME,
@@ -213,6 +213,8 @@ def _column(series: pd.Series, name: str, spec: Any) -> Column:
 def _cell(value: Any, column: Column, series: pd.Series) -> str | None:
     import pandas as pd
 
+    if isinstance(value, str) and value == WITHHELD:
+        return value
     if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return None
     spoken = current()

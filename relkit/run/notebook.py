@@ -20,7 +20,9 @@ from typing import Any
 
 from relkit import errors
 from relkit.errors import NotebookError, RunError
+from relkit.privacy import Privacy
 from relkit.report.document import in_language
+from relkit.run.withholding import asked_for, kept_message
 
 BLOCK_MIME = "application/vnd.relkit.block+json"
 INJECTED = "injected-parameters"
@@ -187,6 +189,7 @@ class _Watch:
     shown: str
     language: str
     on_cell: Callable[[str], None]
+    privacy: Privacy = Privacy()  # noqa: RUF009 - frozen
     notebook: Any = None
     current: int = -1
     failure: Failure | None = None
@@ -217,6 +220,10 @@ class _Watch:
             self.failure = _exited(self.where(cell_index), "exit()")
             raise _Stopped
 
+    def kept(self, message: str) -> str:
+        """What Python said, without what may have come from the data."""
+        return kept_message(message, self.notebook, self.privacy)
+
     def stopped_by(self, what: str) -> Failure:
         if self.current < 0:
             return Failure(f"{what} before the first cell of {self.shown} ran")
@@ -229,7 +236,7 @@ class _Watch:
                 continue
             errors_seen = [o for o in cell.outputs if o.output_type == "error"]
             if errors_seen:
-                self.failure = _raised(self.where(index), errors_seen[0])
+                self.failure = _raised(self.where(index), errors_seen[0], self.kept)
             elif cell.execution_count is None:
                 self.failure = Failure(
                     f"{self.where(index)} was not run; every code cell must run, "
@@ -247,13 +254,13 @@ def _exited(where: str, call: str) -> Failure:
     )
 
 
-def _raised(where: str, error: Any) -> Failure:
+def _raised(where: str, error: Any, kept: Callable[[str], str]) -> Failure:
     if error.ename == "SystemExit":
         return _exited(where, f"sys.exit({error.evalue})")
     traceback = _ANSI.sub("", "\n".join(error.traceback))
     if error.ename in _OUR_ERRORS:
         return Failure(f"{error.evalue}\n  in {where}", traceback, explained=True)
-    said = str(error.evalue).strip().partition("\n")[0][:500]
+    said = kept(str(error.evalue).strip().partition("\n")[0])[:500]
     return Failure(f"{where} raised {error.ename}{': ' * bool(said)}{said}", traceback)
 
 
@@ -286,7 +293,7 @@ def execute(
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     shown = os.path.relpath(path, root)
-    watch = _Watch(shown, language, on_cell)
+    watch = _Watch(shown, language, on_cell, asked_for(parameters))
     try:
         with _engine(watch, root, tables) as engine:
             papermill.execute.execute_notebook(

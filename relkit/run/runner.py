@@ -27,6 +27,7 @@ from relkit.run.notebook import (
 from relkit.run.parameter_file import read_parameter_file
 from relkit.run.params import ParameterSpec, check_report, override, read_parameter_cell
 from relkit.run.publish import Outputs, RunRecord
+from relkit.run.withholding import kept_notebook, kept_parameters
 
 LANGUAGES = ("en", "zh")
 
@@ -262,7 +263,7 @@ def _run_locked(
             _render(notebook, checked.language, record, work)
         tell(Step("rendered"))
         with phases.of("publish"):
-            _write_notebook(notebook, work)
+            _write_notebook(notebook, checked, work)
             record = replace(record, files=publish.hashes(work))
         record = replace(
             record, status="published", finished_at=publish.now(), seconds=phases.seconds
@@ -271,7 +272,7 @@ def _run_locked(
     except (Exception, KeyboardInterrupt) as error:
         fault = _as_relkit_error(error, record.report)
         if work.is_dir():  # else it was published, and what failed came after
-            _write_notebook(notebook, work)
+            _write_notebook(notebook, checked, work)
             record = replace(
                 record,
                 status="failed",
@@ -295,7 +296,7 @@ def _begin(checked: CheckedReport) -> RunRecord:
         notebook=checked.file.notebook,
         run_id=publish.new_run_id(),
         status="running",
-        parameters=dict(checked.parameters),
+        parameters=kept_parameters(checked.parameters),
         parameters_file=checked.file.shown,
         started_at=publish.now(),
         versions=publish.versions(),
@@ -363,11 +364,12 @@ def _render(notebook: Any, language: str, record: RunRecord, work: Path) -> None
         (work / "deck.html").write_text(deck, encoding="utf-8")
 
 
-def _write_notebook(notebook: Any, work: Path) -> None:
+def _write_notebook(notebook: Any, checked: CheckedReport, work: Path) -> None:
     if notebook is not None:
         import nbformat
 
-        (work / "notebook.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+        kept = kept_notebook(notebook, checked.parameters)
+        (work / "notebook.ipynb").write_text(nbformat.writes(kept), encoding="utf-8")
 
 
 def _as_relkit_error(error: BaseException, report: str) -> RelkitError:

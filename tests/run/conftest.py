@@ -117,3 +117,15 @@ def project(tmp_path):
     for folder in ("notebooks", "params"):
         (tmp_path / folder).mkdir()
     return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def project_at():
+    """A project in a folder of one's own, for what many tests share."""
+
+    def make(root):
+        for folder in ("notebooks", "params/sources", "data"):
+            (root / folder).mkdir(parents=True)
+        return Project(root)
+
+    return make
