@@ -22,10 +22,11 @@ _SOURCE_OPTIONS = ("as_of", "max_set_aside", "later_rows")
 
 
 def inspect_file(path: Path, overrides: Sequence[tuple[str, str]] = ()) -> str:
-    """Check a report or a source, and say what was found.
+    """Check a report, a source or tier rules, and say what was found.
 
     Args:
-        path: ``params/<notebook>/<report>.yaml`` or ``params/sources/<source>.yaml``.
+        path: ``params/<notebook>/<report>.yaml``, ``params/sources/<source>.yaml`` or
+            ``params/tiers/<rules>.yaml``.
         overrides: (name, text) pairs that come before what a report's file says.
 
     Raises:
@@ -36,6 +37,10 @@ def inspect_file(path: Path, overrides: Sequence[tuple[str, str]] = ()) -> str:
         if overrides:
             raise ParameterError(f"{path}: a source has no parameters; --set goes with a report")
         return _inspect_source(find_root(absolute.parent), absolute, {})
+    if absolute.parent.name == "tiers":
+        if overrides:
+            raise ParameterError(f"{path}: tier rules have no parameters; --set goes with a report")
+        return _inspect_tiers(find_root(absolute.parent), absolute)
     checked = check(path, overrides)
     lines = [
         f"{checked.file.shown}: parameters are right for notebooks/{checked.file.notebook}.ipynb"
@@ -45,6 +50,33 @@ def inspect_file(path: Path, overrides: Sequence[tuple[str, str]] = ()) -> str:
         options = {k: checked.parameters[k] for k in _SOURCE_OPTIONS if k in checked.parameters}
         lines.append(_inspect_source(checked.file.root, checked.file.root / source, options))
     return "\n".join(lines)
+
+
+def _inspect_tiers(root: Path, path: Path) -> str:
+    """Who wins, and what the rules leave open or give twice, for any customer there could be."""
+    from relkit.segments.named_segments import read_rfm_segments
+    from relkit.segments.rule_file import read_tier_rules
+    from relkit.segments.rule_health import prove_rules
+    from relkit.yaml_files import read_yaml
+
+    near = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    if path.is_file() and "segments" in read_yaml(path, near)[0]:
+        names = read_rfm_segments(path)
+        return (
+            f"{near}: {len(names.names)} segments, every code of {names.bands} bands has exactly "
+            f"one: {', '.join(names.names)}"
+        )
+    rules = read_tier_rules(path)
+    proof = prove_rules(rules)
+    lines = [f"{near}: {len(rules.tiers)} tiers, by precedence: {', '.join(rules.precedence)}"]
+    if not proof.proved:
+        return f"{lines[0]}\n  too many cases to prove holes: {proof.cells:,} of {proof.limit:,}"
+    lines += [f"  in no tier: {box.text()}" for box in proof.holes.boxes]
+    for overlap in proof.overlaps:
+        first, second = overlap.tiers
+        lines += [f"  {first} and {second}: {box.text()}" for box in overlap.cover.boxes]
+    lines += [f"  never decides: {tier}, clause {clause}" for tier, clause in proof.shadowed]
+    return "\n".join(lines if len(lines) > 1 else [*lines, "  no hole, no overlap: proved"])
 
 
 def _inspect_source(root: Path, path: Path, options: Mapping[str, Any]) -> str:

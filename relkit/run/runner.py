@@ -30,6 +30,8 @@ from relkit.run.publish import Outputs, RunRecord
 from relkit.run.withholding import kept_notebook, kept_parameters
 
 LANGUAGES = ("en", "zh")
+# Folders of params/ that hold what reports use: no notebook goes by these names.
+NO_REPORTS = {"sources": "a source", "tiers": "tier rules", "tags": "a list of tags"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +124,10 @@ def find_report(path: Path) -> ReportFile:
         parts = ()
     if len(parts) != 2 or absolute.suffix not in (".yaml", ".yml"):
         raise ParameterError(f"{path}: a parameter file lies in params/<notebook>/<report>.yaml")
-    if parts[0] == "sources":
-        raise ParameterError(f"{path}: is a source, not a report; see it with relkit check {path}")
+    if parts[0] in NO_REPORTS:
+        raise ParameterError(
+            f"{path}: is {NO_REPORTS[parts[0]]}, not a report; see it with relkit check {path}"
+        )
     name = f"{parts[0]}-{absolute.stem}"
     twins = [
         other.relative_to(root).as_posix()

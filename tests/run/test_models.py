@@ -8,11 +8,11 @@ from relkit.errors import ParameterError
 from relkit.run.models import MODELS
 from relkit.run.notebook import read_notebook
 from relkit.run.params import check_report, read_parameter_cell
-from relkit.run.runner import check
+from relkit.run.runner import NO_REPORTS, check
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "notebooks").glob("*.ipynb"))
-FILES = sorted(path for path in (ROOT / "params").glob("*/*.yaml") if path.parent.name != "sources")
+FILES = sorted(p for p in (ROOT / "params").glob("*/*.yaml") if p.parent.name not in NO_REPORTS)
 
 
 def specs_of(name):
