@@ -31,7 +31,10 @@ __all__ = sorted(_HOMES)
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
-        return getattr(import_module(f"relkit.data.quality.{_HOMES[name]}"), name)
+        found = getattr(import_module(f"relkit.data.quality.{_HOMES[name]}"), name)
+        # A module of the same name must not stand in the function's place from now on.
+        globals()[name] = found
+        return found
     from relkit.errors import did_you_mean
 
     raise AttributeError(f"rk.quality has no '{name}'{did_you_mean(name, _HOMES)}")

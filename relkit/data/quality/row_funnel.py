@@ -56,12 +56,15 @@ class Loss:
         reason: Why, in English.
         reason_zh: The same in Chinese.
         rows: How many; a row with several faults of a step counts under the first.
+        breaks_contract: Whether the row breaks its table's contract; one that is only old,
+            or of somebody who did not consent, keeps it.
     """
 
     step: Step
     reason: str
     reason_zh: str
     rows: int
+    breaks_contract: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,9 @@ class TableFunnel:
         return {"timely": self.timed, "compliant": self.asks_consent}.get(step, True)
 
     @property
-    def failed_share(self) -> float:
-        """Share of the rows in scope that are incomplete, inaccurate or out of time."""
-        return 1 - self.left("timely") / self.in_scope if self.in_scope else 0.0
+    def broken(self) -> int:
+        """Rows that break the contract: those that every report leaves out."""
+        return sum(loss.rows for loss in self.losses if loss.breaks_contract)
 
     @property
     def usable_share(self) -> float | None:
@@ -238,7 +241,7 @@ def step_of(reason: Reason) -> Step | None:
 
 def _table_funnel(source: Source, name: str, max_age_days: int) -> TableFunnel:
     opened = opened_table(source, name)
-    later, lost = _faults(opened)
+    later, losses = _faults(opened)
     accepted = opened.checked.accepted()
     standing = _standing(source, name, accepted, max_age_days)
     counted = standing.group_by("standing").agg(n=standing.count()).to_pyarrow().to_pylist()
@@ -246,28 +249,30 @@ def _table_funnel(source: Source, name: str, max_age_days: int) -> TableFunnel:
     too_old = Reason(
         f"older than {max_age_days} days", f"早于 {max_age_days} 天", "ask the customers again"
     )
-    for code, step, reason in (
+    beyond: tuple[tuple[str, Step, Reason], ...] = (
         ("old", "timely", too_old),
         ("unknown", "compliant", UNKNOWN_CONSENT),
         ("refused", "compliant", REFUSED_CONSENT),
-    ):
-        lost[step, reason.en, reason.zh] += rows.get(code, 0)
+    )
+    for code, step, reason in beyond:
+        if code in rows:
+            losses.append(Loss(step, reason.en, reason.zh, rows[code], breaks_contract=False))
     kinds = {opened.contract.kind(column) for column in opened.rows.columns}
     return TableFunnel(
         table=name,
         read=opened.account.read,
         later=later + rows.get("later", 0),
-        losses=tuple(Loss(*key, n) for key, n in lost.items() if n),  # type: ignore[arg-type]
+        losses=tuple(losses),
         usable=rows.get("usable", 0),
         timed=bool(kinds & {"time", "day"}),
         asks_consent=name in CONTACT_TABLES,
     )
 
 
-def _faults(opened: OpenedTable) -> tuple[int, Counter[tuple[str, str, str]]]:
-    """Rows after `as_of`, and rows lost by (step, reason, reason in Chinese)."""
+def _faults(opened: OpenedTable) -> tuple[int, list[Loss]]:
+    """Rows after `as_of`, and those that break the contract by their first step and reason."""
     checked, later = opened.checked, 0
-    lost: Counter[tuple[str, str, str]] = Counter()
+    lost: Counter[tuple[Step, str, str]] = Counter()
     for faults, rows in checked.counts().items():
         reasons = checked.reasons_of(faults)
         steps = [step_of(reason) for reason in reasons]
@@ -277,7 +282,7 @@ def _faults(opened: OpenedTable) -> tuple[int, Counter[tuple[str, str, str]]]:
             lost[first, reason.en, reason.zh] += rows
         elif reasons:
             later += rows
-    return later, lost
+    return later, [Loss(*key, rows) for key, rows in lost.items()]
 
 
 def _standing(source: Source, name: str, rows: ir.Table, max_age_days: int) -> ir.Table:
