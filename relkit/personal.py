@@ -30,7 +30,7 @@ _PERSONAL = _names(
     "email mail emailaddress customeremail contactemail phone phonenumber telephone tel mobile "
     "mobilephone cell fax wechat wechatid whatsapp birthday birthdate dateofbirth dob born address "
     "street streetaddress postaladdress shippingaddress billingaddress customername clientname "
-    "firstname lastname middlename surname givenname familyname fullname contactname contact "
+    "firstname lastname middlename surname givenname familyname fullname contactname "
     "nickname decisionmaker passport passportno socialsecuritynumber ssn iban requester "
     "邮箱 电子邮箱 电子邮件 手机 手机号 手机号码 电话 电话号码 联系电话 微信 微信号 生日 出生日期 "
     "地址 收货地址 联系地址 姓名 客户姓名 客户名称 会员姓名 联系人 收货人 决策人 身份证 身份证号 "
