@@ -31,7 +31,13 @@ from relkit.run.withholding import kept_notebook, kept_parameters
 
 LANGUAGES = ("en", "zh")
 # Folders of params/ that hold what reports use: no notebook goes by these names.
-NO_REPORTS = {"sources": "a source", "tiers": "tier rules", "tags": "a list of tags"}
+NO_REPORTS = {
+    "sources": "a source",
+    "tiers": "tier rules",
+    "tags": "a list of tags",
+    "experiments": "the plan of an experiment",
+}
+_CHECKED_ALONE = ("sources", "tiers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +131,8 @@ def find_report(path: Path) -> ReportFile:
     if len(parts) != 2 or absolute.suffix not in (".yaml", ".yml"):
         raise ParameterError(f"{path}: a parameter file lies in params/<notebook>/<report>.yaml")
     if parts[0] in NO_REPORTS:
-        raise ParameterError(
-            f"{path}: is {NO_REPORTS[parts[0]]}, not a report; see it with relkit check {path}"
-        )
+        how = f"; see it with relkit check {path}" if parts[0] in _CHECKED_ALONE else ""
+        raise ParameterError(f"{path}: is {NO_REPORTS[parts[0]]}, not a report{how}")
     name = f"{parts[0]}-{absolute.stem}"
     twins = [
         other.relative_to(root).as_posix()
