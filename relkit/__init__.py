@@ -16,6 +16,7 @@ _HOMES = {
     "relkit.data.sources": ["open_source"],
     "relkit.data.consent": ["consent"],
     "relkit.data.contact_rates": ["contact_rates"],
+    "relkit.data.experiment_outcomes": ["experiment_outcomes"],
     "relkit.data.experiment_sums": ["experiment_sums"],
     "relkit.data.summaries": [
         "activity_by_period",
@@ -109,8 +110,11 @@ _HOMES = {
 _ROOMS = {
     "contracts": "relkit.data.contracts",
     "quality": "relkit.data.quality",
+    "quality_gates": "relkit.report.quality_gates",
+    "quality_tables": "relkit.report.quality_tables",
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
+    "people_tables": "relkit.report.people_tables",
     "findings": "relkit.report.findings",
     "gates": "relkit.report.gates",
 }

@@ -5,6 +5,19 @@ optional ``ax``, draws in the current language, says in its alt text what can be
 seen, and returns the ``ax``.
 """
 
+from relkit.report.plots.quality import (
+    quality_coverage,
+    quality_funnel,
+    quality_maturity,
+    quality_timeline,
+    quality_usable,
+)
+from relkit.report.plots.quality_people import (
+    agreement,
+    repeat_share,
+    survey_answers,
+    survey_scores,
+)
 from relkit.report.plots.review import activity, value_bridge
 from relkit.report.plots.segments import rfm_grid, rfm_spend, tier_against_rfm, tier_worth
 from relkit.report.plots.validation import by_frequency, by_recency, tracking, tracking_by_period
@@ -18,14 +31,23 @@ from relkit.report.plots.value import (
 
 __all__ = [
     "activity",
+    "agreement",
     "alive_matrix",
     "by_frequency",
     "by_recency",
     "concentration",
     "customer_history",
     "history_matrix",
+    "quality_coverage",
+    "quality_funnel",
+    "quality_maturity",
+    "quality_timeline",
+    "quality_usable",
+    "repeat_share",
     "rfm_grid",
     "rfm_spend",
+    "survey_answers",
+    "survey_scores",
     "tier_against_rfm",
     "tier_worth",
     "tracking",
