@@ -232,17 +232,20 @@ def source_() -> None:
 
 
 @source_.command(name="new")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@_files
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where to write; params/sources/<name of the file>.yaml unless said.",
 )
-def source_new(file: Path, out: Path | None) -> None:
-    """Propose a mapping of FILE's columns, to be corrected; overwrites nothing."""
+@click.option(
+    "--table", metavar="NAME", help="Which table the file holds; recognised by its columns."
+)
+def source_new(files: tuple[Path, ...], out: Path | None, table: str | None) -> None:
+    """Propose a mapping of the columns of FILE..., one table each; overwrites nothing."""
     from relkit.data.proposal import write_proposal
     from relkit.run.progress import shown_path
     from relkit.run.runner import find_root
 
-    place, proposal = write_proposal(file, find_root(Path.cwd()), out)
+    place, proposal = write_proposal(files, find_root(Path.cwd()), out, table)
     click.echo(f"{shown_path(place)}: {proposal.described()}\n\nrelkit check {shown_path(place)}")

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from relkit.data.table_mapping import TableMapping
 from relkit.data.textfiles import PARQUET_MARK, FoundFile, first_records, kind_of
+from relkit.data.times import ISO_TIME
 from relkit.data.values import Reading
 from relkit.data.workbooks import workbook_rows
 from relkit.errors import SourceError
+from relkit.personal import has_address
 
 SAMPLE_ROWS = 5_000
 _TITLE_ROWS = 20
+_LONGEST_NAME = 120
 _START_BYTES = 2_000_000
 _SEPARATORS = (",", ";", "\t", "|")
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
@@ -185,6 +188,10 @@ def _with_header(
 
 
 def _is_header(row: Sequence[str], width: int) -> bool:
-    return len(row) == width and all(
-        name.strip() and not _NUMBER.fullmatch(name.strip()) for name in row
-    )
+    return len(row) == width and all(_is_name(name.strip()) for name in row)
+
+
+def _is_name(cell: str) -> bool:
+    """Whether a cell can be a column's name: no number, no day, no address, not a letter long."""
+    is_value = _NUMBER.fullmatch(cell) or ISO_TIME.match(cell) or has_address(cell)
+    return bool(cell) and not is_value and len(cell) <= _LONGEST_NAME

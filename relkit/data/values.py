@@ -25,8 +25,8 @@ _LONGEST_NOTHING = 4
 EMPTY = "(empty)"
 # The highest code of a blank; those above are letters and signs.
 _BLANK = 32
-_TRUE = ("true", "t", "yes", "y", "1", "1.0", "是", "有")
-_FALSE = ("false", "f", "no", "n", "0", "0.0", "否", "无")
+TRUE_WORDS = ("true", "t", "yes", "y", "1", "1.0", "是", "有")
+FALSE_WORDS = ("false", "f", "no", "n", "0", "0.0", "否", "无")
 _LARGEST_WHOLE_FLOAT = 2**53
 
 
@@ -197,7 +197,7 @@ def read_flag(parsing: Parsing, name: str, raw: str) -> None:
         parsing.let(f"{name} garbled", ibis.literal(False))
         return
     word = parsing.let(f"{name} word", parsing.text(name, column).lower())
-    answers = [(word, True) for word in _TRUE] + [(word, False) for word in _FALSE]
+    answers = [(word, True) for word in TRUE_WORDS] + [(word, False) for word in FALSE_WORDS]
     value = parsing.let(name, word.cases(*answers, else_=None).cast("boolean"))
     parsing.let(f"{name} garbled", value.isnull() & word.notnull())
 

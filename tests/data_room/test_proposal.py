@@ -276,6 +276,8 @@ def test_nothing_is_overwritten(proposed, project):
     [
         ("o.csv", b"", "no row with the names"),
         ("o.csv", b"1,2,3\n4,5,6\n", "no row with the names"),
+        ("o.csv", b"K1,Ida Berg,ida@mail.test\nK2,Jon,jon@mail.test\n", "no row with the names"),
+        ("o.csv", b"K1,2025-01-01,Ida\nK2,2025-01-02,Jon\n", "no row with the names"),
         ("o.csv", b"a,a,b\n1,2,3\n", "stand twice in the header: a"),
         ("o.csv", b"%PDF-1.7", "is a PDF"),
         ("o.parquet", b"PAR1 and no more", "cut off or damaged"),
