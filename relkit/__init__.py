@@ -65,6 +65,7 @@ _HOMES = {
     "relkit.segments.keywords": ["keyword_accuracy", "read_keywords", "tag_notes"],
     "relkit.studies.comparison": ["compare_models", "try_comparison"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
+    "relkit.studies.customer_facts": ["customer_facts"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
     "relkit.studies.grains": ["grain_effect"],
     "relkit.studies.history": [
@@ -96,6 +97,7 @@ _HOMES = {
         "tiles",
     ],
     "relkit.report.export": ["save_table"],
+    "relkit.report.tier_table": ["save_tier_table", "tier_table"],
     "relkit.intervals": ["Estimate", "wilson_interval"],
     "relkit.errors": [
         "DataError",
@@ -114,6 +116,7 @@ _ROOMS = {
     "quality_tables": "relkit.report.quality_tables",
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
+    "rule_tables": "relkit.report.rule_tables",
     "people_tables": "relkit.report.people_tables",
     "findings": "relkit.report.findings",
     "gates": "relkit.report.gates",
