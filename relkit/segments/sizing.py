@@ -16,10 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from relkit.errors import DataError, ParameterError
 from relkit.privacy import shown_id
+from relkit.segments.knapsack import pack
 
 Floats = NDArray[np.float64]
-# How many accounts on each side of the last chosen one are tried in its place.
-_AROUND_THE_EDGE = 30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,9 +87,9 @@ def tier_size(
 ) -> TierSize:
     """Chooses the accounts whose care brings most, within the owners' hours.
 
-    What care brings is clv × uplift − hour_cost × hours. Accounts are taken by that per
-    hour, until the hours are used; then accounts around the edge are exchanged as long
-    as it pays, since hours come in lumps. Equal accounts are taken by their ids.
+    What care brings is clv × uplift − hour_cost × hours. The choice is the best there is
+    for these inputs, to a millionth (``knapsack``); accounts that are equal in everything
+    are taken by their ids.
 
     Args:
         customer_id: Shape (n,), unique.
@@ -105,16 +104,12 @@ def tier_size(
     Raises:
         ParameterError: capacity or hour_cost is negative or no number.
         DataError: no accounts, repeated ids, lengths that differ, or values that cannot be.
-
-    Source: Dantzig (1957), "Discrete-variable extremum problems", Operations Research 5,
-        for the order by value per hour and the bound.
     """
     _check_scalars(capacity, hour_cost)
     frame = _accounts(customer_id, clv, uplift, hours, hour_cost)
     gain, need = frame["net"].to_numpy(), frame["hours"].to_numpy()
-    chosen = _fill(gain, need, float(capacity))
-    bound = _bound(gain, need, float(capacity))
-    _exchange(gain, need, chosen, float(capacity))
+    packed = pack(gain, need, float(capacity))
+    chosen = packed.chosen
     left_out = (gain > 0) & ~chosen
     used = np.concatenate([[0.0], np.cumsum(need)])
     curve = pd.DataFrame(
@@ -130,69 +125,11 @@ def tier_size(
         size=int(chosen.sum()),
         hours=float(need[chosen].sum()),
         capacity=float(capacity),
-        net=float(gain[chosen].sum()),
-        upper_bound=bound,
+        net=packed.worth,
+        upper_bound=packed.upper_bound,
         bound_by="capacity" if left_out.any() else "value",
         curve=curve,
     )
-
-
-def _fill(gain: Floats, hours: Floats, capacity: float) -> NDArray[np.bool_]:
-    """Taken in order while they fit and pay; whoever does not fit is passed over."""
-    chosen = np.zeros(len(gain), dtype=bool)
-    room = capacity * (1 + 1e-12)
-    for place in np.flatnonzero(gain > 0):
-        if hours[place] <= room:
-            chosen[place] = True
-            room -= hours[place]
-    # One large account may be worth more than all that were taken before it.
-    alone = np.where(hours <= capacity, gain, -np.inf)
-    if len(gain) and alone.max() > gain[chosen].sum():
-        chosen[:] = False
-        chosen[alone.argmax()] = True
-    return chosen
-
-
-def _bound(gain: Floats, hours: Floats, capacity: float) -> float:
-    pays = gain > 0
-    gain, hours = gain[pays], hours[pays]
-    before = np.concatenate([[0.0], np.cumsum(hours)[:-1]])
-    share = np.clip((capacity - before) / hours, 0, 1) if len(hours) else hours
-    return float(share @ gain)
-
-
-def _exchange(gain: Floats, hours: Floats, chosen: NDArray[np.bool_], capacity: float) -> None:
-    """Swaps one or two at the edge for one or two others while that brings more; in place."""
-    pays = gain > 0
-    if not (pays & ~chosen).any():
-        return
-    edge = int(np.flatnonzero(pays & ~chosen)[0])
-    near = np.arange(max(0, edge - _AROUND_THE_EDGE), min(len(gain), edge + _AROUND_THE_EDGE))
-    near = near[pays[near]]
-    for _ in range(200):
-        room = capacity * (1 + 1e-12) - hours[chosen].sum()
-        out = _groups(near[chosen[near]], gain, hours)
-        into = _groups(near[~chosen[near]], gain, hours)
-        better = into[1][None, :] - out[1][:, None]
-        fits = into[2][None, :] - out[2][:, None] <= room
-        better = np.where(fits, better, -np.inf)
-        best = np.unravel_index(int(better.argmax()), better.shape)
-        if better[best] <= 1e-9 * max(1.0, abs(float(gain[chosen].sum()))):
-            return
-        chosen[out[0][best[0]]] = False
-        chosen[into[0][best[1]]] = True
-
-
-def _groups(
-    places: NDArray[np.intp], gain: Floats, hours: Floats
-) -> tuple[list[NDArray[np.intp]], Floats, Floats]:
-    """Nobody, each one, each two: their places, gains and hours."""
-    one, other = np.triu_indices(len(places), 1)
-    pairs = np.column_stack([places[one], places[other]])
-    groups = [np.array([], dtype=np.intp), *places[:, None], *pairs]
-    gains = np.concatenate([[0.0], gain[places], gain[places[one]] + gain[places[other]]])
-    needs = np.concatenate([[0.0], hours[places], hours[places[one]] + hours[places[other]]])
-    return groups, gains, needs
 
 
 def _check_scalars(capacity: float, hour_cost: float) -> None:
