@@ -17,7 +17,7 @@ import pandas as pd
 from relkit.errors import DataError, ParameterError
 
 # Contacts of a period, from the seldom to the daily.
-VOLUMES = (1.0, 3.0, 6.0, 12.0, 24.0, 48.0)
+VOLUMES = (3.0, 6.0, 12.0, 24.0, 48.0)
 
 
 def false_alarm_rate(mean: float, drop: float = 0.5) -> float:

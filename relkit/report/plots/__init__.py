@@ -19,6 +19,7 @@ from relkit.report.plots.quality_people import (
     survey_scores,
 )
 from relkit.report.plots.review import activity, value_bridge
+from relkit.report.plots.rules import rules_grid, rules_shares
 from relkit.report.plots.segments import rfm_grid, rfm_spend, tier_against_rfm, tier_worth
 from relkit.report.plots.validation import by_frequency, by_recency, tracking, tracking_by_period
 from relkit.report.plots.value import (
@@ -46,6 +47,8 @@ __all__ = [
     "repeat_share",
     "rfm_grid",
     "rfm_spend",
+    "rules_grid",
+    "rules_shares",
     "survey_answers",
     "survey_scores",
     "tier_against_rfm",
