@@ -117,7 +117,7 @@ class Database:
                 yield pa.record_batch([*front, *batch.columns], schema=schema)
 
         try:
-            before = int(rows.count().to_pyarrow().as_py())
+            before = _content(rows)
             reader = rows.to_pyarrow_batches(chunk_size=_BATCH_ROWS)
             front = [("file", pa.int32()), ("row", pa.int64()), ("misaligned", pa.bool_())]
             schema = pa.schema([*map(pa.field, *zip(*front, strict=True)), *reader.schema])
@@ -125,17 +125,35 @@ class Database:
             into.con.register("incoming", incoming)
             into.con.execute(f"CREATE TABLE {name} AS SELECT * FROM incoming")
             into.con.unregister("incoming")
-            after = int(rows.count().to_pyarrow().as_py())
+            after = _content(rows)
         except Exception as fault:
             raise self._told(fault) from None
         read = into.con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
-        if not before == read == after:
-            raise SourceError(
-                f"{self.where}: {self.table} changes while it is read: {before:,} rows before, "
-                f"{read:,} read, {after:,} after; read a table or view that stands still, such "
-                "as a snapshot of last night"
-            )
+        self._refuse_changes(before, read, after)
         return read, size, digest.hexdigest()
+
+    def _refuse_changes(
+        self, before: tuple[int, int | None], read: int, after: tuple[int, int | None]
+    ) -> None:
+        """Rows that were other ones while they were read, or others than before.
+
+        Raises:
+            SourceError: their number or their content changed.
+        """
+        still = (
+            "read a table or view that stands still, such as a snapshot of last night, without "
+            "random() or now() in what is mapped"
+        )
+        if not before[0] == read == after[0]:
+            raise SourceError(
+                f"{self.where}: {self.table} changes while it is read: {before[0]:,} rows before, "
+                f"{read:,} read, {after[0]:,} after; {still}"
+            )
+        if before != after:
+            raise SourceError(
+                f"{self.where}: {self.table} changes while it is read: it has {read:,} rows "
+                f"before and after, but not the same ones; {still}"
+            )
 
     def _told(self, fault: Exception) -> SourceError:
         said = str(fault)
@@ -157,6 +175,29 @@ class Database:
         for secret in secrets:
             line = line.replace(secret, "***")
         return re.sub(r"(://[^:/@\s]*:)[^@\s]*@|(password=)\S+", r"\1\2***", line)[:200]
+
+
+def _content(rows: ir.Table) -> tuple[int, int | None]:
+    """How many rows there are, and a sum over all that stands in them, in any order.
+
+    The database hashes each row as one text and adds the hashes up, so that a value that
+    changes, or moves from one row to another, changes the sum. None where it cannot hash.
+    """
+    import ibis
+    from ibis.common.exceptions import IbisError
+
+    # Nothing at all and a text that says so are told apart by the mark before each.
+    said = [rows[name].cast("string") for name in rows.columns]
+    parts = [text.isnull().ifelse("-", "+" + text.fill_null("")) for text in said]
+    whole = ibis.literal("\x1f").join(parts) if len(parts) > 1 else parts[0]
+    counted = rows.aggregate(n=rows.count())
+    summed = rows.aggregate(n=rows.count(), content=whole.hash().cast("decimal(38, 0)").sum())
+    try:
+        found = summed.to_pyarrow().to_pylist()[0]
+    except (IbisError, NotImplementedError):
+        found = counted.to_pyarrow().to_pylist()[0]
+    content = found.get("content")
+    return int(found["n"]), None if content is None else int(content)
 
 
 def attach(engine: Any, path: str, shown: str, table: str, alias: str) -> None:

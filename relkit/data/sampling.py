@@ -14,7 +14,7 @@ from relkit.data.table_mapping import TableMapping
 from relkit.data.textfiles import PARQUET_MARK, FoundFile, first_records, kind_of
 from relkit.data.times import ISO_TIME
 from relkit.data.values import Reading
-from relkit.data.workbooks import workbook_rows
+from relkit.data.workbooks import check_size, workbook_rows
 from relkit.errors import SourceError
 from relkit.personal import has_address
 
@@ -94,6 +94,7 @@ def _excel(file: FoundFile) -> Sample:
 
     settings: dict[str, str] = {}
     notes: list[str] = []
+    check_size(file)
     try:
         names = python_calamine.CalamineWorkbook.from_path(str(file.path)).sheet_names
     except Exception:

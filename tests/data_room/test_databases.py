@@ -10,7 +10,9 @@ import ibis
 import pandas as pd
 import pytest
 
-from relkit.data import textfiles
+from relkit.data import textfiles, workbooks
+from relkit.data.databases import Database, _content
+from relkit.data.mapping import read_mapping
 from relkit.data.sources import open_source
 from relkit.errors import SourceError
 
@@ -129,6 +131,42 @@ def test_a_view_that_changes_while_it_is_read(orders, project):
     (project / "params/sources/crm.yaml").write_text(YAML.replace("shop.orders", "shop.moving"))
     said = refused(max_set_aside=1.0)
     assert "shop.moving changes while it is read: 4 rows before, 3 read, 2 after" in said
+
+
+def test_a_view_whose_rows_change_but_not_their_number(orders, project):
+    # The amounts of two customers are exchanged each time that the view is asked.
+    orders(
+        "CREATE SEQUENCE shop.turns",
+        "CREATE FUNCTION shop.turn() RETURNS BIGINT LANGUAGE sql VOLATILE"
+        " AS 'SELECT nextval(''shop.turns'')'",
+        "CREATE VIEW shop.turning AS WITH t AS MATERIALIZED (SELECT shop.turn() AS n)"
+        " SELECT o.id, o.customer, o.at, CASE WHEN o.id <= 2 AND t.n > 1"
+        " THEN 7.10 - o.amount ELSE o.amount END AS amount FROM shop.orders o, t",
+    )
+    (project / "params/sources/crm.yaml").write_text(YAML.replace("shop.orders", "shop.turning"))
+    said = refused(max_set_aside=1.0)
+    assert "shop.turning changes while it is read: it has 4 rows before and after" in said
+    assert "a snapshot of last night" in said
+
+
+def test_nothing_and_a_text_of_nothing_are_other_contents(orders, project):
+    backend = Database(*_crm()).backend
+    sums = []
+    for value in ("NULL", "''", "'-'", "'+'"):
+        orders(f"UPDATE shop.orders SET customer = {value} WHERE id = 2")
+        sums.append(_content(backend.table("orders", database="shop")))
+    assert len(set(sums)) == 4
+    assert {rows for rows, _ in sums} == {4}
+    orders("UPDATE shop.orders SET customer = '7' WHERE id = 2")
+    one = _content(backend.table("orders", database="shop"))
+    # The same rows in another order are the same content.
+    orders("CREATE TABLE shop.again AS SELECT * FROM shop.orders ORDER BY amount DESC")
+    assert _content(backend.table("again", database="shop")) == one
+
+
+def _crm():
+    mapping = read_mapping("params/sources/crm.yaml")
+    return mapping, mapping.tables["transactions"]
 
 
 def test_spark_is_read_as_any_other_source(spark_session, project, monkeypatch):
@@ -250,6 +288,23 @@ def test_a_workbook_that_is_none(project, workbook):
     with zipfile.ZipFile(project / "data/book.xlsx", "w") as book:
         book.writestr("xl/nothing.xml", "<a/>")
     assert "cannot be read as a workbook" in refused(path)
+
+
+def test_a_workbook_that_would_fill_the_memory_is_refused_before_it_is_unpacked(
+    workbook, monkeypatch
+):
+    path = workbook([HEADER, *ROWS[:2]])
+    monkeypatch.setattr(workbooks, "LARGEST_UNPACKED", 1_000)
+    said = refused(path)
+    assert "data/book.xlsx unpacks to 0.0 GB, and a workbook is read whole" in said
+    assert "save the sheet as CSV" in said
+
+
+def test_a_table_that_does_not_begin_in_the_first_cell(workbook):
+    rows = [[], [], ["", "", *HEADER], *(["", "", *row] for row in ROWS)]
+    source = open_source(workbook(rows, settings="header_row: 3\n"), max_set_aside=0.5)
+    assert source.transactions.order_by("transaction_id").execute()["amount"].tolist() == [12.5, 3]
+    assert source.set_aside()["row"].tolist() == [6]
 
 
 # Files
