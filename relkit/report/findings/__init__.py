@@ -5,6 +5,8 @@ other data says another thing. The words stand in ``texts/findings.yaml``; the
 values travel inside each statement, so a test can recompute every one.
 """
 
+from relkit.report.findings.clusters import cluster_stability, clusters_meaning, clusters_method
+from relkit.report.findings.profile import keyword_accuracy, profile_answer
 from relkit.report.findings.quality import (
     quality_adds_up,
     quality_by_table,
@@ -118,6 +120,9 @@ __all__ = [
     "answer",
     "base_value",
     "change_parts",
+    "cluster_stability",
+    "clusters_meaning",
+    "clusters_method",
     "cohorts_alike",
     "comparison",
     "comparison_note",
@@ -139,9 +144,11 @@ __all__ = [
     "identity_contradicted",
     "identity_rules",
     "keep_first",
+    "keyword_accuracy",
     "named_segments",
     "one_time",
     "period_name",
+    "profile_answer",
     "purchase_matrix",
     "purchase_model",
     "purchases",

@@ -5,6 +5,8 @@ optional ``ax``, draws in the current language, says in its alt text what can be
 seen, and returns the ``ax``.
 """
 
+from relkit.report.plots.clusters import cluster_profiles, cluster_stability
+from relkit.report.plots.profile import profile_events
 from relkit.report.plots.quality import (
     quality_coverage,
     quality_funnel,
@@ -36,9 +38,12 @@ __all__ = [
     "alive_matrix",
     "by_frequency",
     "by_recency",
+    "cluster_profiles",
+    "cluster_stability",
     "concentration",
     "customer_history",
     "history_matrix",
+    "profile_events",
     "quality_coverage",
     "quality_funnel",
     "quality_maturity",
