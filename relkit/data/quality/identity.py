@@ -30,7 +30,8 @@ RULES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "name_phone_birthday": ("name", "phone", "birthday"),
     }
 )
-# Nobody has two of these; people do have several addresses and numbers.
+# Nobody has two of these; people do have several addresses and numbers, but where both
+# are others, a name and a birthday alone do not make one person.
 CONTRADICTING = ("name", "birthday")
 USED, BY_CHANCE, NOTHING, MISSING = "used", "explained by chance", "no pairs", "not supplied"
 JOINED, CONTRADICTED = "joined", "contradicted"
@@ -103,7 +104,9 @@ def identity_duplicates(
     """Find ids that belong to one person.
 
     Addresses are compared without case and blanks, numbers by their digits, names
-    without case, blanks and punctuation, birthdays as days. A rule of several fields is
+    without case, blanks and punctuation, birthdays as days. Two ids with different names
+    or birthdays are two people, and so are two whose address and number are both known and
+    both differ. A rule of several fields is
     used only if chance would explain few of its pairs: with n ids and fields in which two
     of them agree with probability p and q, n (n - 1) / 2 · p · q pairs agree by chance,
     and that grows with n² while real duplicates grow with n.
@@ -214,7 +217,7 @@ def _telling(rows: ir.Table, limits: Mapping[str, int]) -> ir.Table:
 
     What contradicts is kept as it is: a common name still is another name.
     """
-    columns = {f"own_{field}": rows[field] for field in CONTRADICTING}
+    columns = {f"own_{field}": rows[field] for field in FIELDS}
     for field, limit in limits.items():
         held = _holders(rows, field)
         wide = held.filter(held.holders > limit)[field]
@@ -240,7 +243,7 @@ def _try_rule(rows: ir.Table, rule: str, max_shared: int, max_chance: float) -> 
     few = counts.filter((counts.holders >= 2) & (counts.holders <= max_shared))
     people = there.inner_join(few, list(fields)).to_pyarrow().to_pandas()
     code = people.groupby(list(fields), sort=False).ngroup()
-    pairs, contradicted = _pairs(people.assign(code=code), fields)
+    pairs, contradicted = _pairs(people.assign(code=code))
     n, chance = _by_chance(there, fields)
     kept = int((~contradicted).sum())
     if not n:
@@ -264,17 +267,21 @@ def _try_rule(rows: ir.Table, rule: str, max_shared: int, max_chance: float) -> 
     return _Found(row, told, people[columns])
 
 
-def _pairs(people: pd.DataFrame, fields: tuple[str, ...]) -> tuple[pd.DataFrame, pd.Series]:
-    """Every two ids of a combination, and whether a field that the rule leaves out differs."""
+def _pairs(people: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    """Every two ids of a combination, and whether what else is known of them differs."""
     import pandas as pd
 
     both = people.merge(people, on="code", suffixes=("", "_other"))
     both = both[both["customer_id"] < both["customer_id_other"]].reset_index(drop=True)
+    differs = {
+        field: (both[[f"own_{field}", f"own_{field}_other"]].notna().all(axis=1))
+        & (both[f"own_{field}"] != both[f"own_{field}_other"])
+        for field in FIELDS
+    }
     differ = pd.Series(False, index=both.index)
     for field in CONTRADICTING:
-        if field not in fields:
-            one, other = both[f"own_{field}"], both[f"own_{field}_other"]
-            differ |= (one.notna() & other.notna() & (one != other)).astype(bool)
+        differ |= differs[field].astype(bool)
+    differ |= (differs["email"] & differs["phone"]).astype(bool)
     pairs = both[["customer_id", "customer_id_other"]]
     return pairs.rename(columns={"customer_id_other": "other_id"}), differ
 
