@@ -103,8 +103,7 @@ def _facts(
         ).to_frame()
     except FitError as fault:
         raise FitError(
-            f"no value as of {day}: {fault.heading}; leave out days with so short a past, or rank "
-            "by past_spend",
+            f"no value as of {day}: {fault.heading}; leave this day out, or give by='past_spend'",
             fault.faults,
         ) from None
     return summary.assign(
