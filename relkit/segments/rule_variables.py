@@ -292,7 +292,7 @@ def _flags(series: pd.Series) -> tuple[np.ndarray, str | None]:
         values = series.to_numpy(float, na_value=math.nan)
     else:
         lowered = series.map(lambda cell: str(cell).strip().lower(), na_action="ignore")
-        values = lowered.map(YES_OR_NO).to_numpy(float, na_value=math.nan)
+        values = lowered.map(YES_OR_NO).to_numpy(float, na_value=math.nan).copy()
         values[(lowered.notna() & ~lowered.isin(list(YES_OR_NO))).to_numpy()] = -1.0
     wrong = ~np.isnan(values) & (values != 0) & (values != 1)
     return values, (
