@@ -39,6 +39,7 @@ COMMON_SHARE = 0.01
 _LEAST_DIGITS = 7
 # Full-width forms of ASCII, as Chinese keyboards write them, and the spaces of other scripts.
 _WIDE = "".join(chr(code + 0xFEE0) for code in range(0x21, 0x7F)) + "\u3000\u00a0"
+_ANY_WIDE = "[\uff01-\uff5e\u3000\u00a0]"
 _PLAIN = "".join(chr(code) for code in range(0x21, 0x7F)) + "  "
 
 
@@ -162,7 +163,9 @@ def _normalised(customers: ir.Table) -> ir.Table:
     def field(name: str) -> ir.StringValue:
         if name not in customers.columns:
             return ibis.null("string")
-        return customers[name].cast("string").translate(_WIDE, _PLAIN)
+        text = customers[name].cast("string")
+        # Few hold any, and looking for them takes a tenth of the time.
+        return text.re_search(_ANY_WIDE).ifelse(text.translate(_WIDE, _PLAIN), text)
 
     birthday = (
         customers.birthday.cast("timestamp").strftime("%Y-%m-%d")
