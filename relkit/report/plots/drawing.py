@@ -84,8 +84,7 @@ def sequential_colours() -> Any:
     from matplotlib.colors import LinearSegmentedColormap
 
     colours = LinearSegmentedColormap.from_list("relkit", theme.SEQUENTIAL)
-    colours.set_bad(theme.WASH)
-    return colours
+    return colours.with_extremes(bad=theme.WASH)
 
 
 def heat_map(
