@@ -44,20 +44,22 @@ def cohen_kappa(
         )
     n = len(first)
     place = {value: i for i, value in enumerate(dict.fromkeys([*first, *second]))}
-    table = np.zeros((len(place), len(place)))
-    np.add.at(table, ([place[v] for v in first], [place[v] for v in second]), 1 / n)
+    counts = np.zeros((len(place), len(place)))
+    np.add.at(counts, ([place[v] for v in first], [place[v] for v in second]), 1)
+    agree, table = round(np.trace(counts)), counts / n
     rows, columns = table.sum(axis=1), table.sum(axis=0)
-    observed, chance = float(np.trace(table)), float(rows @ columns)
+    # From the whole numbers, so that full agreement is exactly 1.
+    observed, chance = agree / n, float(rows @ columns)
     if len(place) == 1:
         return None
-    kappa = (observed - chance) / (1 - chance)
+    kappa = max((observed - chance) / (1 - chance), -1.0)
     same = np.diag(table) * (1 - (rows + columns) * (1 - kappa)) ** 2
     others = table * (columns[:, None] + rows[None, :]) ** 2
     np.fill_diagonal(others, 0)
     spread = same.sum() + (1 - kappa) ** 2 * others.sum() - (kappa - chance * (1 - kappa)) ** 2
     error = math.sqrt(max(spread, 0.0) / n) / (1 - chance)
-    if error < 1e-12:
-        share = wilson_interval(round(observed * n), n, level)
+    if agree == n or error < 1e-9:
+        share = wilson_interval(agree, n, level)
         low, high = ((end - chance) / (1 - chance) for end in (share.low, share.high))
         return Estimate(kappa, max(min(low, kappa), -1.0), min(max(high, kappa), 1.0), n, level)
     half = normal_quantile(level) * error
