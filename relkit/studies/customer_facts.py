@@ -217,8 +217,9 @@ def _with_owners(frame: pd.DataFrame, tables: Mapping[str, Table], as_of: dt.dat
             ends = pd.to_datetime(history["ends_on"])
             running &= ends.isna() | (ends >= day)
         last = history[running].sort_values(["starts_on", "owner_id"]).groupby("customer_id")
-        owner = frame["customer_id"].map(last["owner_id"].last())
-        frame["owner_id"] = frame["owner_id"].fillna(owner) if "owner_id" in frame else owner
+        owner = frame["customer_id"].map(last["owner_id"].last()).astype("str")
+        said = frame["owner_id"].astype("str") if "owner_id" in frame else owner
+        frame["owner_id"] = said.where(said.notna(), owner)
     if "owner_id" in frame and "owners" in tables and "name" in tables["owners"].columns:
         owners = tables["owners"].select("owner_id", "name").to_pandas()
         frame["owner_name"] = frame["owner_id"].map(owners.set_index("owner_id")["name"])

@@ -290,5 +290,5 @@ def _events(source: Source, customer_id: str) -> pd.DataFrame:
         kind = rows["kind"].where(rows["kind"] == "complaint", "ticket")
         parts.append(pd.DataFrame({"at": rows["opened_at"], "kind": kind}))
     parts = [part for part in parts if len(part)] or parts[:1]
-    events = pd.concat(parts, ignore_index=True)[["at", "kind", "amount"]]
+    events = pd.concat(parts, ignore_index=True).reindex(columns=["at", "kind", "amount"])
     return events.sort_values(["at", "kind", "amount"], ignore_index=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from relkit.privacy import shown_id
 from relkit.report.statements import Statement, say, statement
 from relkit.report.vocabulary import all_texts
 from relkit.studies.profile import KNOWN
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 def profile_answer(profile: CustomerProfile) -> Statement:
     """Who it is, what is to come, and when the last purchase was; as far as it is known."""
-    values: dict[str, Any] = {"customer": profile.customer_id}
+    # As it may be shown: what stands in a statement is published with it.
+    values: dict[str, Any] = {"customer": shown_id(profile.customer_id)}
     last = profile["last_at"]
     if last.state != KNOWN:
         return say("profile.no_purchase", **values)
