@@ -131,6 +131,7 @@ _ROOMS = {
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
     "rule_tables": "relkit.report.rule_tables",
+    "movement_tables": "relkit.report.movement_tables",
     "people_tables": "relkit.report.people_tables",
     "findings": "relkit.report.findings",
     "gates": "relkit.report.gates",

@@ -6,6 +6,16 @@ values travel inside each statement, so a test can recompute every one.
 """
 
 from relkit.report.findings.clusters import cluster_stability, clusters_meaning, clusters_method
+from relkit.report.findings.migration import (
+    hysteresis_price,
+    hysteresis_sizes,
+    stale_missing,
+    stale_tiers,
+    tier_bridge,
+    tier_flapping,
+    tier_losses,
+    tier_moves,
+)
 from relkit.report.findings.profile import keyword_accuracy, profile_answer
 from relkit.report.findings.quality import (
     quality_adds_up,
@@ -57,6 +67,12 @@ from relkit.report.findings.review import (
     period_name,
     why,
 )
+from relkit.report.findings.review_queue import (
+    review_accuracy,
+    review_changes,
+    review_meaning,
+    top_tagged,
+)
 from relkit.report.findings.rules import (
     false_alarms,
     named_segments,
@@ -75,6 +91,12 @@ from relkit.report.findings.segments import (
     tier_gap,
     tier_worth,
     tiers_complete,
+)
+from relkit.report.findings.sizing import (
+    relabel_means,
+    relabel_split,
+    tier_size,
+    tier_size_today,
 )
 from relkit.report.findings.sources import grain, grain_reason, refunds, rows
 from relkit.report.findings.validation import (
@@ -139,6 +161,8 @@ __all__ = [
     "holdout_note",
     "holdout_top",
     "how_sure",
+    "hysteresis_price",
+    "hysteresis_sizes",
     "identity",
     "identity_by_chance",
     "identity_contradicted",
@@ -172,11 +196,16 @@ __all__ = [
     "quality_shortfalls",
     "quality_steps",
     "refunds",
+    "relabel_means",
+    "relabel_split",
     "repeat_channel_note",
     "repeat_share",
     "repeat_share_note",
     "retention",
     "retention_meaning",
+    "review_accuracy",
+    "review_changes",
+    "review_meaning",
     "rfm_grid",
     "rfm_spread",
     "rows",
@@ -188,6 +217,8 @@ __all__ = [
     "rules_shares",
     "spend_left_out",
     "spend_model",
+    "stale_missing",
+    "stale_tiers",
     "status_term",
     "survey",
     "survey_double",
@@ -196,10 +227,17 @@ __all__ = [
     "survey_target",
     "survey_weighted",
     "tier_against_rfm",
+    "tier_bridge",
+    "tier_flapping",
     "tier_gap",
+    "tier_losses",
+    "tier_moves",
+    "tier_size",
+    "tier_size_today",
     "tier_worth",
     "tiers_complete",
     "top_customers",
+    "top_tagged",
     "tracking",
     "triangulation",
     "triangulation_kappa",

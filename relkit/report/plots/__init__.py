@@ -6,6 +6,12 @@ seen, and returns the ``ax``.
 """
 
 from relkit.report.plots.clusters import cluster_profiles, cluster_stability
+from relkit.report.plots.migration import (
+    flapping,
+    hysteresis_price,
+    tier_bridge,
+    tier_moves,
+)
 from relkit.report.plots.profile import profile_events
 from relkit.report.plots.quality import (
     quality_coverage,
@@ -23,6 +29,10 @@ from relkit.report.plots.quality_people import (
 from relkit.report.plots.review import activity, value_bridge
 from relkit.report.plots.rules import rules_grid, rules_shares
 from relkit.report.plots.segments import rfm_grid, rfm_spend, tier_against_rfm, tier_worth
+from relkit.report.plots.sizing import (
+    relabel_split,
+    tier_size,
+)
 from relkit.report.plots.validation import by_frequency, by_recency, tracking, tracking_by_period
 from relkit.report.plots.value import (
     alive_matrix,
@@ -42,13 +52,16 @@ __all__ = [
     "cluster_stability",
     "concentration",
     "customer_history",
+    "flapping",
     "history_matrix",
+    "hysteresis_price",
     "profile_events",
     "quality_coverage",
     "quality_funnel",
     "quality_maturity",
     "quality_timeline",
     "quality_usable",
+    "relabel_split",
     "repeat_share",
     "rfm_grid",
     "rfm_spend",
@@ -57,6 +70,9 @@ __all__ = [
     "survey_answers",
     "survey_scores",
     "tier_against_rfm",
+    "tier_bridge",
+    "tier_moves",
+    "tier_size",
     "tier_worth",
     "tracking",
     "tracking_by_period",
