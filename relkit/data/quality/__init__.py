@@ -24,6 +24,8 @@ _HOMES = {
     "survey_response": "surveys",
     "try_survey": "surveys",
     "margin_of_error": "surveys",
+    "response_per_send": "sends",
+    "try_sends": "sends",
 }
 
 __all__ = sorted(_HOMES)
