@@ -110,7 +110,7 @@ _HOMES = {
         "tiles",
     ],
     "relkit.report.export": ["save_table"],
-    "relkit.report.profile_page": ["profile_page"],
+    "relkit.report.profile_page": ["profile_appendix", "profile_page"],
     "relkit.report.tier_table": ["save_tier_table", "tier_table"],
     "relkit.intervals": ["Estimate", "wilson_interval"],
     "relkit.errors": [

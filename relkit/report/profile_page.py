@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from relkit.privacy import shown_id
 from relkit.report.blocks import Slide, Table, slide, table, tile, tiles
 from relkit.report.findings.profile import profile_answer
 from relkit.report.language import current, visible
@@ -16,35 +17,80 @@ from relkit.studies.profile import KNOWN, NOT_SUPPLIED, NOTHING, STALE
 if TYPE_CHECKING:
     from relkit.studies.profile import CustomerProfile, ProfileFact, TagFact
 
-_TILES = (("clv", "money"), ("probability_alive", "percent0"), ("total_spend", "money"))
+_TILES = (
+    ("clv", "money"),
+    ("probability_alive", "percent0"),
+    ("total_spend", "money"),
+    ("tier", "text"),
+)
+_ON_TILES = {name for name, _ in _TILES}
 # Words that the contracts of tables allow, and their labels.
 _WORDS = {"last_channel": "channel", "contract_status": "contract_status"}
 
 
 def profile_page(profile: CustomerProfile) -> Slide | None:
-    """The one-page profile: headline, tiles, what happened when, and every fact.
+    """The one-page profile: headline, tiles, and a line for each part.
 
     Personal data and ids are shown as ``rk.set_privacy`` says; by default a pseudonym
-    and ``…``. What no table or result supplies is said to be not supplied.
+    and ``…``. What no table or result supplies is said to be not supplied. Every fact,
+    every tag and what happened when stand on the page of ``profile_appendix``.
     """
     shown = [
         tile(f"profile.{name}", profile[name].value, word)
         for name, word in _TILES
         if profile[name].state == KNOWN
     ]
-    shown += [
-        tile(f"profile.{name}", profile[name].value, "text")
-        for name in ("tier",)
-        if profile[name].state == KNOWN
-    ]
     return slide(
         profile_answer(profile),
         tiles(*shown) if shown else None,
+        profile_parts(profile),
+        notes=say("profile.notes"),
+    )
+
+
+def profile_appendix(profile: CustomerProfile) -> Slide | None:
+    """What happened when, every fact, and every tag with its state."""
+    return slide(
+        say("profile.everything", customer=shown_id(profile.customer_id)),
         profile_events(profile) if len(profile.events) else None,
         profile_facts(profile),
         profile_tags(profile),
-        notes=say("profile.notes"),
+        appendix=True,
     )
+
+
+def profile_parts(profile: CustomerProfile) -> Table:
+    """A line for each part: what is known of it, or that nothing is."""
+    sections = list(dict.fromkeys(fact.section for fact in profile.facts))
+    rows = [(term(f"profile.section_{name}"), _part(profile, name)) for name in sections]
+    if profile.tags:
+        rows.append((term("profile.tag"), _tag_line(profile)))
+    frame = pd.DataFrame(rows, columns=["section", "shown"])
+    columns = {"section": ("profile.section", "text"), "shown": ("profile.value", "text")}
+    return table(frame, columns, name="customer_profile")
+
+
+def _part(profile: CustomerProfile, section: str) -> str:
+    facts = [fact for fact in profile.facts if fact.section == section]
+    known = [fact for fact in facts if fact.state == KNOWN and fact.name not in _ON_TILES]
+    if not known:
+        states = {fact.state for fact in facts}
+        absent = states == {NOT_SUPPLIED}
+        return term("profile.not_supplied" if absent else "profile.nothing")
+    zh = current().code == "zh"
+    colon, comma = ("：", "；") if zh else (": ", "; ")
+    return comma.join(f"{term(f'profile.{fact.name}')}{colon}{_words(fact)}" for fact in known)
+
+
+def _tag_line(profile: CustomerProfile) -> str:
+    code = current().code
+    held = [each.tag.name[code] for each in profile.tags if each.value]
+    stale = [each.tag.name[code] for each in profile.tags if each.state == STALE]
+    comma = "、" if code == "zh" else ", "
+    line = comma.join(held) or term("profile.nothing")
+    if not stale:
+        return line
+    return current().parenthesis(line, say("profile.stale_tags", tags=comma.join(stale)).text())
 
 
 def profile_facts(profile: CustomerProfile) -> Table:
@@ -70,7 +116,7 @@ def profile_tags(profile: CustomerProfile) -> Table | None:
         return None
     code = current().code
     frame = pd.DataFrame(
-        [(each.tag.name[code], _tag_words(each), each.tag.owner) for each in profile.tags],
+        [(each.tag.name[code], _tag_words(each), each.tag.owner[code]) for each in profile.tags],
         columns=["tag", "shown", "owner"],
     )
     columns = {

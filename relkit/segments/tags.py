@@ -47,7 +47,7 @@ class Tag:
             comes from notes.
         notes: The keyword tag that it comes from; None where it has a formula.
         data: The table whose age counts.
-        owner: Who answers for it.
+        owner: Who answers for it, by language; one text serves both.
         fresh_days: How old the data may be, in days.
     """
 
@@ -56,7 +56,7 @@ class Tag:
     formula: Condition | None
     notes: str | None
     data: str
-    owner: str
+    owner: Mapping[str, str]
     fresh_days: int
 
     @property
@@ -84,7 +84,7 @@ class TagRegistry:
             [
                 (
                     *(tag.key, tag.name["en"], tag.name["zh"], tag.meaning),
-                    *(tag.data, tag.owner, tag.fresh_days),
+                    *(tag.data, tag.owner["en"], tag.fresh_days),
                 )
                 for tag in self.tags
             ],
@@ -143,7 +143,7 @@ class CustomerTags:
                     "missing": ", ".join(each.missing),
                     "age_days": each.age_days,
                     "fresh_days": each.tag.fresh_days,
-                    "owner": each.tag.owner,
+                    "owner": each.tag.owner["en"],
                     "customers": each.customers,
                     "unknown": each.unknown,
                 }
@@ -226,6 +226,7 @@ def _read_tag(key: str, said: Any, faults: list[str]) -> Tag | None:
     name = fields.languages("name")
     if name and not (isinstance(said["name"], Mapping) and len(said["name"]) == 2):
         wrong.append("name must have both en and zh")
+    owner = fields.languages("owner")
     fresh = fields.number("fresh_days", 1)
     if fresh == fresh and not float(fresh).is_integer():
         wrong.append(f"fresh_days: {said['fresh_days']} must be whole days")
@@ -234,7 +235,7 @@ def _read_tag(key: str, said: Any, faults: list[str]) -> Tag | None:
     if wrong:
         return None
     notes = fields.text("notes") or None
-    return Tag(key, name, formula, notes, fields.text("data"), fields.text("owner"), int(fresh))
+    return Tag(key, name, formula, notes, fields.text("data"), owner, int(fresh))
 
 
 def _formula(fields: Fields, said: Mapping[str, Any]) -> Condition | None:
@@ -319,7 +320,7 @@ def tag_customers(
     for tag in registry.tags:
         values, missing = _values(tag, customers, ids, note_tags, day)
         if tag.data not in until:
-            missing = (tag.data, *missing)
+            missing = tuple(dict.fromkeys((tag.data, *missing)))
         age = None if tag.data not in until else (day - until[tag.data]).days
         state = (
             NOT_SUPPLIED if missing else STALE if age is None or age > tag.fresh_days else CURRENT

@@ -11,7 +11,13 @@ from relkit.intervals import wilson_interval
 from relkit.privacy import WITHHELD, Privacy, pseudonym, showing
 from relkit.report import findings, plots
 from relkit.report.language import Language, speaking
-from relkit.report.profile_page import profile_facts, profile_page, profile_tags
+from relkit.report.profile_page import (
+    profile_appendix,
+    profile_facts,
+    profile_page,
+    profile_parts,
+    profile_tags,
+)
 from relkit.report.vocabulary import all_texts
 from relkit.segments.clusters import Clusters, ClusterStability
 from relkit.segments.keywords import KeywordAccuracy, TagAccuracy
@@ -51,10 +57,8 @@ def profile(values=VALUES, tags=(), missing=("feedback",)):
 
 
 def tag(key, state, value=None, age=3):
-    return TagFact(
-        Tag(key, {"en": f"Tag {key}", "zh": f"标签{key}"}, None, "x", "notes", "care", 2),
-        state, value, age,
-    )  # fmt: skip
+    names, owner = {"en": f"Tag {key}", "zh": f"标签{key}"}, {"en": "care", "zh": "客服"}
+    return TagFact(Tag(key, names, None, "x", "notes", owner, 2), state, value, age)
 
 
 def test_headline_by_what_is_known():
@@ -73,8 +77,8 @@ def test_headline_by_what_is_known():
 def test_page_in_both_languages_names_nobody(code):
     tags = (tag("a", "current", True), tag("b", "stale"), tag("c", "not_supplied"))
     with speaking(Language(code)):
-        page = profile_page(profile(tags=tags))
-    whole = str(page.to_json())
+        pages = profile_page(profile(tags=tags)), profile_appendix(profile(tags=tags))
+    whole = str([page.to_json() for page in pages])
     for secret in ("Jo Doe", "王芳", "secret-id-42"):
         assert secret not in whole
     assert pseudonym("secret-id-42") in whole
@@ -125,6 +129,22 @@ def test_every_word_of_a_page_is_there():
     from relkit.data.contracts import CHANNELS
 
     assert all(f"channel.{name}" in known for name in CHANNELS)
+
+
+def test_a_line_for_each_part():
+    tags = (tag("a", "current", True), tag("b", "stale"), tag("c", "current", False))
+    rows = dict(profile_parts(profile(tags=tags)).rows)
+    assert rows["Customer"] == (
+        "Name: …; Industry: retail; Key decision maker: …; Account owner (number): 0007"
+    )
+    assert rows["Contracts"] == "Status of the last contract: renewed"
+    assert rows["Satisfaction"] == "Last NPS: 9"
+    assert rows["Tag"] == "Tag a (stale: Tag b)"
+    bare = dict(profile_parts(profile({})).rows)
+    assert bare["Contracts"] == "not supplied"
+    assert bare["Tickets"] == "none"
+    with speaking(Language("zh")):
+        assert dict(profile_parts(profile(tags=tags)).rows)["标签"] == "标签a（已过期：标签b）"
 
 
 def test_events_are_drawn_and_counted():
