@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 METRICS = (
     "net_value",
-    "retention",
+    "retained",
     "repurchase",
     "revenue",
     "margin",
@@ -79,6 +79,8 @@ class ExperimentPlan:
         window_weeks: Weeks from a customer's assignment over which outcomes count.
         burn_in_weeks: Weeks from the assignment that do not count for the long run.
         covariate_weeks: Weeks before the assignment that the adjustment looks at.
+        retained_within_weeks: A customer is retained who bought in so many last weeks
+            of the window.
         currency: Of all money here.
         arms: By name, the lowest dose first.
         today: Tier → arm that is today's cadence.
@@ -89,8 +91,9 @@ class ExperimentPlan:
         contact_cost: (type, channel) → cost of one contact.
         guardrails: What must not get worse.
         stop: When it is looked at and may end.
+        tolerated_loss: Tier → expected loss per customer and window that a choice may
+            have, if it is wrong.
         probability: Chance to be better that a switch needs.
-        tolerated_loss: Expected loss per customer and window that a switch may have.
         salt: Goes into the hash that assigns.
         contacts_per_week: Contacts that can be made in a week, or None if unlimited.
         fatigue_cap: Tier → contacts a month that nobody may exceed.
@@ -107,6 +110,7 @@ class ExperimentPlan:
     window_weeks: int
     burn_in_weeks: int
     covariate_weeks: int
+    retained_within_weeks: int
     currency: str
     arms: Mapping[str, Cadence]
     today: Mapping[str, str]
@@ -117,8 +121,8 @@ class ExperimentPlan:
     contact_cost: Mapping[tuple[str, str], float]
     guardrails: tuple[Guardrail, ...]
     stop: StopRule
+    tolerated_loss: Mapping[str, float]
     probability: float
-    tolerated_loss: float
     salt: str
     contacts_per_week: float | None
     fatigue_cap: Mapping[str, float]

@@ -29,6 +29,7 @@ REQUIRED = (
     "ends_on",
     "window_weeks",
     "covariate_weeks",
+    "retained_within_weeks",
     "currency",
     "arms",
     "today",
@@ -48,6 +49,7 @@ WHY = {
     "complaint_cost": "what one complaint costs",
     "contact_cost": "what one contact of each type and channel costs",
     "margin_share": "the share of revenue that is margin",
+    "retained_within_weeks": "in how many last weeks of the window a retained customer buys",
     "today": "which arm is today's cadence of each tier",
 }
 
@@ -116,7 +118,7 @@ class _Draft(Fields):
             "contact_cost": self._contact_cost(arms),
             "guardrails": self._guardrails(),
             "stop": self._stop(),
-            **self._decide(),
+            **self._decide(tiers),
             "salt": self.text("salt"),
             "contacts_per_week": self.optional_number("contacts_per_week"),
             "fatigue_cap": self._per_tier("fatigue_cap", tiers, optional=True),
@@ -138,7 +140,12 @@ class _Draft(Fields):
 
     def _weeks(self) -> dict[str, int]:
         weeks = {}
-        for key, least in (("window_weeks", 1), ("covariate_weeks", 0), ("burn_in_weeks", 0)):
+        for key, least in (
+            ("window_weeks", 1),
+            ("covariate_weeks", 0),
+            ("burn_in_weeks", 0),
+            ("retained_within_weeks", 1),
+        ):
             value = self.content.get(key)
             if value in (None, ""):
                 weeks[key] = 0
@@ -150,6 +157,11 @@ class _Draft(Fields):
         if weeks["burn_in_weeks"] and weeks["burn_in_weeks"] >= weeks["window_weeks"] > 0:
             self.faults.append(
                 f"burn_in_weeks: {weeks['burn_in_weeks']} leaves nothing of "
+                f"window_weeks: {weeks['window_weeks']}"
+            )
+        if weeks["retained_within_weeks"] > weeks["window_weeks"] > 0:
+            self.faults.append(
+                f"retained_within_weeks: {weeks['retained_within_weeks']} is more than "
                 f"window_weeks: {weeks['window_weeks']}"
             )
         return weeks
@@ -312,12 +324,19 @@ class _Draft(Fields):
             self.choice("stop: early", section["early"], EARLY),
         )
 
-    def _decide(self) -> dict[str, float]:
-        like = "{probability: 0.9, tolerated_loss: 5}"
+    def _decide(self, tiers: tuple[str, ...]) -> dict[str, Any]:
+        like = "{probability: 0.9, tolerated_loss: 5}, or a tolerated_loss by tier"
         section = self.exactly("decide", ("probability", "tolerated_loss"), like)
         if section is None:
-            return {"probability": math.nan, "tolerated_loss": math.nan}
+            return {"tolerated_loss": {}, "probability": math.nan}
+        loss = section["tolerated_loss"]
+        losses = {str(t): one for t, one in loss.items()} if isinstance(loss, dict) else {}
+        self._of_tiers("decide: tolerated_loss", losses, tiers)
+        losses = losses or dict.fromkeys(tiers, loss)
         return {
+            "tolerated_loss": {
+                tier: self.amount(f"decide: tolerated_loss: {tier}", value, 0, open_low=True)
+                for tier, value in losses.items()
+            },
             "probability": self.amount("decide: probability", section["probability"], 0.5, 1),
-            "tolerated_loss": self.amount("decide: tolerated_loss", section["tolerated_loss"], 0),
         }
