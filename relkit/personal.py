@@ -8,7 +8,7 @@ text is shown only where it looks like what its column should hold.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 WITHHELD = "…"
@@ -72,6 +72,7 @@ _CLOCK = re.compile(
     r" ?(Z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?$",
     re.IGNORECASE,
 )
+_VALUE_LOOK = re.compile(r"[-+]?[\d.,]*\d[\d.,]*$|\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
 _WORD_LOOK = re.compile(r"[^\W\d_]{1,24}(?:[ _/-][^\W\d_]{1,24})?|\d{1,3}|[A-Z]{3}")
 
 
@@ -151,3 +152,13 @@ def looks_right(kind: str, text: str) -> bool:
         named = len(bared.split()) > 1 and bared.istitle()
         return _WORD_LOOK.fullmatch(bared) is not None and not named
     return False
+
+
+def shown_header(names: Sequence[str]) -> tuple[str, ...]:
+    """A file's first row as a message may say it: names of columns, or the shapes of values.
+
+    Where the header is missing, what stands in its place is the first customer. One cell
+    that is a number, a day or an address tells that, and then none of them is said.
+    """
+    is_header = not any(_VALUE_LOOK.match(name.strip()) or has_address(name) for name in names)
+    return tuple(name if is_header else f"like {shape(name)}" for name in names)

@@ -121,7 +121,23 @@ def _date_hint(texts: Sequence[str]) -> str:
         return f"set {listed} in the mapping"
     if texts and all(re.fullmatch(r"\d{5}(\.\d+)?", text.strip()) for text in texts):
         return "these look like a spreadsheet's day numbers; export the column as dates"
-    return ""
+    return _no_calendar_has(texts)
+
+
+def _no_calendar_has(texts: Sequence[str]) -> str:
+    """Days like 13/14/2025, which nobody can read, alone or among others."""
+    impossible = [text for text in texts if _is_impossible(text)]
+    others = [text for text in texts if text not in impossible]
+    if not impossible:
+        return ""
+    correct = "no calendar has a day like 13/14/2025; correct those in the file"
+    hint = _date_hint(others) if others else ""
+    return f"{correct}, and {hint}" if hint.startswith("set dates") else correct
+
+
+def _is_impossible(text: str) -> bool:
+    found = re.match(r"\s*(\d{1,2})[/.-](\d{1,2})[/.-]\d{4}\b", text)
+    return found is not None and min(int(found[1]), int(found[2])) > 12
 
 
 def _reads(text: str, pattern: str) -> bool:
@@ -132,13 +148,18 @@ def _reads(text: str, pattern: str) -> bool:
     return True
 
 
+def _is_sign(text: str) -> bool:
+    """Whether a text beside a number is a sign of money, and not a stray mark or a name."""
+    return bool(text) and text.isprintable() and looks_right("number", f"{text}1")
+
+
 def _amount_hint(texts: Sequence[str]) -> str:
     """The settings of the mapping that would make numbers of the texts."""
     settings = []
     bare = [text.strip() for text in texts]
     # Before or after the number; what stands within it is no currency.
     signs = {"".join(re.split(r"[-+\d].*\d|\d", text, maxsplit=1)).strip() for text in bare}
-    if len(signs) == 1 and looks_right("number", f"{(sign := signs.pop())}1") and sign:
+    if len(signs) == 1 and _is_sign(sign := signs.pop()):
         settings.append(f"currency_sign: '{sign}'")
         bare = [text.replace(sign, "").strip() for text in bare]
     if all(re.fullmatch(r"[-+]?\d{1,3}(\.\d{3})*,\d{1,2}|[-+]?\d+,\d+", text) for text in bare):

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from relkit.data.mapping import SourceMapping
 from relkit.data.table_mapping import TableMapping
@@ -33,6 +33,17 @@ _MEANINGS = (
     (r"connection refused|could not connect|connection failed|timed? ?out|could not translate"
      r"|name or service not known|nodename nor servname|unreachable|failed to resolve",
      "cannot be reached; is it running, and are host and port in {variable} right?"),
+    (r"know how to connect|could not parse|invalid url|no backend",
+     "has an address of no known kind; write in {variable} something like "
+     "postgres://user:password@host:5432/crm"),
+    (r"port could not be cast|invalid port|invalid ipv6|missing .=. after|invalid connection opt",
+     "has an address that cannot be read; write it in {variable} as "
+     "postgres://user:password@host:5432/crm, and @ : / # in a password as %40 %3A %2F %23"),
+    (r"missing dependencies|no module named|failed to import",
+     "is of a kind whose driver is not installed; install ibis-framework with the extra of the "
+     "database's name"),
+    (r"unable to open database|no such file|cannot open (file|database)|does not exist",
+     "names a file that is not there or may not be opened; put right the path in {variable}"),
 )  # fmt: skip
 
 
@@ -166,15 +177,17 @@ class Database:
     def _scrubbed(self, said: str) -> str:
         """The first line of what a driver said, without the address and its password."""
         line = next((line for line in said.splitlines() if line.strip()), "no reason is given")
-        secrets = [self.address]
-        try:
-            password = urlsplit(self.address).password
-            secrets += [password, unquote(password)] if password else []
-        except ValueError:
-            pass
-        for secret in secrets:
+        secrets = {self.address, *_split_secrets(self.address)}
+        for secret in sorted(secrets - {""}, key=len, reverse=True):
             line = line.replace(secret, "***")
         return re.sub(r"(://[^:/@\s]*:)[^@\s]*@|(password=)\S+", r"\1\2***", line)[:200]
+
+
+def _split_secrets(address: str) -> Iterator[str]:
+    """User, password and what a wrong reading may take for a part of them."""
+    before = address.partition("://")[2].rpartition("@")[0]
+    for part in (before, *re.split(r"[:@/]", before)):
+        yield from (part, unquote(part))
 
 
 def _content(rows: ir.Table) -> tuple[int, int | None]:

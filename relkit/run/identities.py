@@ -26,14 +26,16 @@ def write_ids(source: str | os.PathLike[str], out: str | os.PathLike[str]) -> st
     """
     import pandas as pd
 
+    from relkit.data.reading_faults import in_words
     from relkit.data.sources import open_source
     from relkit.privacy import pseudonym
     from relkit.report.export import csv_text
 
     # All customers that can be read, whatever else is wrong with the source.
-    opened = open_source(source, max_set_aside=1.0)
-    column = opened.transactions.select("customer_id").distinct().order_by("customer_id")
-    ids = column.to_pyarrow()["customer_id"].to_pylist()
+    with in_words(str(source)):
+        opened = open_source(source, max_set_aside=1.0)
+        column = opened.transactions.select("customer_id").distinct().order_by("customer_id")
+        ids = column.to_pyarrow()["customer_id"].to_pylist()
     frame = pd.DataFrame({"pseudonym": [pseudonym(one) for one in ids], "customer_id": ids})
     target = Path(out)
     try:

@@ -80,11 +80,12 @@ def _inspect_tiers(root: Path, path: Path) -> str:
 
 
 def _inspect_source(root: Path, path: Path, options: Mapping[str, Any]) -> str:
+    from relkit.data.reading_faults import in_words
     from relkit.data.sources import open_source
 
     # The project's folder is where a notebook looks from, too.
-    with contextlib.chdir(root):
-        near = path.relative_to(root) if path.is_relative_to(root) else path
+    near = path.relative_to(root) if path.is_relative_to(root) else path
+    with contextlib.chdir(root), in_words(str(near)):
         source = open_source(near, **options)
         customers = int(source.transactions.customer_id.nunique().execute())
         others, faults = _other_tables(source)

@@ -279,7 +279,7 @@ def test_zoned_times_need_a_time_zone(project):
             "3,13/14/2025,5",
             "",
             "occurred_at is unreadable in 1 row (first: row 4, '13/14/2025')",
-            "expected ISO dates",
+            "no calendar has a day like 13/14/2025; correct those in the file",
         ),
         ("3,31/01/2025,5", "", "occurred_at is unreadable", "set dates: '%d/%m/%Y' in the mapping"),
         ("3,04/01/2025,5", "", "occurred_at is unreadable", "'%d/%m/%Y' or dates: '%m/%d/%Y'"),
@@ -309,7 +309,14 @@ def test_zoned_times_need_a_time_zone(project):
             "amount is text",
             "currency_sign: '€' and decimal: ',' and thousands: '.'",
         ),
-        ("3,2025-01-03,twelve", "", "amount is text", "numbers like 1234.50"),
+        (
+            "3,2025-01-03,twelve",
+            "",
+            "amount is text in 1 row (first: row 4, 'like aaaaaa')",
+            "numbers",
+        ),
+        ("3,2025-01-03,Li 5", "", "amount is text in 1 row (first: row 4, 'like Aa 9')", "numbers"),
+        ("3,2025-01-03,\x005", "", "amount is text in 1 row", "numbers like 1234.50"),
         ("3,2025-01-03,1.234", "decimal: ','", "amount is text", "numbers like"),
         ('3,2025-01-03,"12,50"', "thousands: ','", "amount is text", "set decimal: ','"),
         ("3,2025-01-03,$12.50", "", "amount is text", "set currency_sign: '$' in the mapping"),
@@ -353,6 +360,11 @@ def test_all_faults_are_said_at_once_with_their_counts(make_source):
     assert "customer_id is empty in 1,200 rows (first: row 2; row 3; row 4)" in said
     assert "occurred_at is unreadable in 1,200 rows (first: row 2, 'like aaaaaaaa';" in said
     assert "amount is text in 1,200 rows" in said
+
+
+def test_impossible_days_among_others_do_not_hide_how_those_are_written(make_source):
+    said = message(DataError, make_source(HEAD + "1,13/14/2025,5\n2,25/02/2025,6\n" * 5))
+    assert "and set dates: '%d/%m/%Y' in the mapping" in said
 
 
 def test_a_share_below_the_limit_is_set_aside_and_listed(make_source):
