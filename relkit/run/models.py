@@ -140,8 +140,28 @@ class ReviewDeck(Study):
     win_back: Annotated[int, _between(1, 100)]
 
 
-MODELS: dict[str, type[Study]] = {
+class DataQuality(BaseModel):
+    """Parameters of notebooks/data_quality.ipynb."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    source: Annotated[str, AfterValidator(_not_empty)]
+    as_of: Day
+    grain: Grain
+    max_broken: Annotated[float, _between(0, 1)]
+    max_age_days: Annotated[int, _between(1, 36_525)]
+    min_gap_days: Annotated[int, _between(1, 3_650)]
+    window_days: Annotated[int, _between(1, 36_525)]
+    tier_shares: TierShares
+    max_set_aside: Annotated[float, _between(0, 1)]
+    later_rows: Literal["fault", "set_aside"]
+    language: Literal["en", "zh"]
+    show_ids: bool
+
+
+MODELS: dict[str, type[BaseModel]] = {
     "customer_value": CustomerValue,
+    "data_quality": DataQuality,
     "segments": Segments,
     "review_deck": ReviewDeck,
 }

@@ -80,6 +80,7 @@ class TableFunnel:
         timed: Whether the table has times that can be wrong; if not, its rows pass
             *timely* without having been measured.
         asks_consent: Whether its rows mean a contact; if not, no consent is asked for.
+        asked_consent: Rows that pass the other steps and need consent.
     """
 
     table: str
@@ -89,6 +90,7 @@ class TableFunnel:
     usable: int
     timed: bool
     asks_consent: bool
+    asked_consent: int = 0
 
     def __post_init__(self) -> None:
         lost = sum(loss.rows for loss in self.losses)
@@ -152,6 +154,7 @@ class Funnel:
             usable=sum(each.usable for each in self.tables),
             timed=any(each.timed for each in self.tables),
             asks_consent=any(each.asks_consent for each in self.tables),
+            asked_consent=sum(each.asked_consent for each in self.tables),
         )
 
     def of(self, table: str) -> TableFunnel:
@@ -263,9 +266,12 @@ def _table_funnel(source: Source, name: str, max_age_days: int) -> TableFunnel:
         read=opened.account.read,
         later=later + rows.get("later", 0),
         losses=tuple(losses),
-        usable=rows.get("usable", 0),
+        usable=rows.get("usable", 0) + rows.get("not asked", 0),
         timed=bool(kinds & {"time", "day"}),
         asks_consent=name in CONTACT_TABLES,
+        asked_consent=sum(rows.get(word, 0) for word in ("usable", "unknown", "refused"))
+        if name in CONTACT_TABLES
+        else 0,
     )
 
 
@@ -286,7 +292,7 @@ def _faults(opened: OpenedTable) -> tuple[int, list[Loss]]:
 
 
 def _standing(source: Source, name: str, rows: ir.Table, max_age_days: int) -> ir.Table:
-    """Accepted rows as `standing`: usable, later, old, or consent unknown or refused."""
+    """Accepted rows as `standing`: usable, later, old, consent unknown or refused or not asked."""
     import ibis
 
     usable, later, old = ibis.literal("usable"), ibis.literal(False), ibis.literal(False)
@@ -297,7 +303,7 @@ def _standing(source: Source, name: str, rows: ir.Table, max_age_days: int) -> i
         standing = _consent_word(any_consent(given))
     if name == "touches":
         rows = _with_consent(source, rows)
-        standing = rows.asked.ifelse(_consent_word(rows.consent), usable)
+        standing = rows.asked.ifelse(_consent_word(rows.consent), "not asked")
     if name in STATEMENTS:
         dated_by = opened_table(source, name).contract.dated_by
         oldest = midnight_after(source.as_of - dt.timedelta(days=max_age_days + 1))
