@@ -7,52 +7,34 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from relkit.privacy import shown_id
-from relkit.report.blocks import Slide, Table, slide, table, tile, tiles
+from relkit.report.blocks import Slide, Table, slide, table
 from relkit.report.findings.profile import profile_answer
 from relkit.report.language import current, visible
-from relkit.report.plots.profile import profile_events
 from relkit.report.statements import Statement, say, term
 from relkit.studies.profile import KNOWN, NOT_SUPPLIED, NOTHING, STALE
 
 if TYPE_CHECKING:
     from relkit.studies.profile import CustomerProfile, ProfileFact, TagFact
 
-_TILES = (
-    ("clv", "money"),
-    ("probability_alive", "percent0"),
-    ("total_spend", "money"),
-    ("tier", "text"),
-)
-_ON_TILES = {name for name, _ in _TILES}
 # Words that the contracts of tables allow, and their labels.
 _WORDS = {"last_channel": "channel", "contract_status": "contract_status"}
 
 
 def profile_page(profile: CustomerProfile) -> Slide | None:
-    """The one-page profile: headline, tiles, and a line for each part.
+    """The one-page profile: headline, and a line for each part, as wide as the page.
 
     Personal data and ids are shown as ``rk.set_privacy`` says; by default a pseudonym
-    and ``…``. What no table or result supplies is said to be not supplied. Every fact,
-    every tag and what happened when stand on the page of ``profile_appendix``.
+    and ``…``. What no table or result supplies is said to be not supplied. Every fact and
+    tag stand on the page of ``profile_appendix``, what happened when is drawn by
+    ``rk.plots.profile_events``.
     """
-    shown = [
-        tile(f"profile.{name}", profile[name].value, word)
-        for name, word in _TILES
-        if profile[name].state == KNOWN
-    ]
-    return slide(
-        profile_answer(profile),
-        tiles(*shown) if shown else None,
-        profile_parts(profile),
-        notes=say("profile.notes"),
-    )
+    return slide(profile_answer(profile), profile_parts(profile), notes=say("profile.notes"))
 
 
 def profile_appendix(profile: CustomerProfile) -> Slide | None:
-    """What happened when, every fact, and every tag with its state."""
+    """Every fact, and every tag with its state."""
     return slide(
         say("profile.everything", customer=shown_id(profile.customer_id)),
-        profile_events(profile) if len(profile.events) else None,
         profile_facts(profile),
         profile_tags(profile),
         appendix=True,
@@ -72,7 +54,7 @@ def profile_parts(profile: CustomerProfile) -> Table:
 
 def _part(profile: CustomerProfile, section: str) -> str:
     facts = [fact for fact in profile.facts if fact.section == section]
-    known = [fact for fact in facts if fact.state == KNOWN and fact.name not in _ON_TILES]
+    known = [fact for fact in facts if fact.state == KNOWN]
     if not known:
         states = {fact.state for fact in facts}
         absent = states == {NOT_SUPPLIED}

@@ -9,7 +9,7 @@ import pytest
 
 from relkit.intervals import wilson_interval
 from relkit.privacy import WITHHELD, Privacy, pseudonym, showing
-from relkit.report import findings, plots
+from relkit.report import blocks, findings, plots
 from relkit.report.language import Language, speaking
 from relkit.report.profile_page import (
     profile_appendix,
@@ -78,6 +78,8 @@ def test_page_in_both_languages_names_nobody(code):
     tags = (tag("a", "current", True), tag("b", "stale"), tag("c", "not_supplied"))
     with speaking(Language(code)):
         pages = profile_page(profile(tags=tags)), profile_appendix(profile(tags=tags))
+        ax = plots.profile_events(profile())
+        pages = (*pages, blocks.figure(ax))
     whole = str([page.to_json() for page in pages])
     for secret in ("Jo Doe", "王芳", "secret-id-42"):
         assert secret not in whole
@@ -137,6 +139,7 @@ def test_a_line_for_each_part():
     assert rows["Customer"] == (
         "Name: …; Industry: retail; Key decision maker: …; Account owner (number): 0007"
     )
+    assert rows["Tier and RFM"] == "Tier: A; RFM (R-F-M): 5-4-3"
     assert rows["Contracts"] == "Status of the last contract: renewed"
     assert rows["Satisfaction"] == "Last NPS: 9"
     assert rows["Tag"] == "Tag a (stale: Tag b)"
