@@ -86,12 +86,25 @@ def test_tiers_of_another_kind_take_that_days_summary(transactions):
         )
 
     days = ["2023-06-30", "2023-12-31", "2024-06-30"]
-    history = rk.tiers_as_of(transactions, days, by="past_spend", assign=by_count)
+    history = rk.tiers_as_of(transactions, days, by="past_spend", rules=by_count)
     assert history.names == ("often", "seldom")
     assert history.shares is None
     # Purchases only grow in number, so nobody moves down.
     assert history.migration().counts["down"] == 0
     assert rk.hold_tiers(history, band=None, dwell=2).flapping()["changes"].is_monotonic_decreasing
+
+
+def test_rules_of_a_file_are_applied_to_each_day(transactions):
+    rules = rk.read_tier_rules("params/tiers/four_tiers.yaml")
+    days = ["2023-12-31", "2024-06-30"]
+    history = rk.tiers_as_of(transactions, days, rules=rules, currency="CNY")
+    assert history.names == (*rules.names, "unassigned")
+    change = rk.tier_change(transactions, *days, rules=rules, currency="CNY")
+    assert change.migration.matrix().loc["total", "total"] == len(history.at(days[1]))
+    alone = rk.tiers_as_of(transactions, days[0], rules=rules, currency="CNY")
+    pd.testing.assert_frame_equal(alone.at(days[0]), history.at(days[0]))
+    with pytest.raises(ParameterError, match="give band=None"):
+        rk.hold_tiers(history)
 
 
 def test_the_bridge_between_two_days_is_that_of_plain_sums(transactions):

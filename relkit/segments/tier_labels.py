@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from relkit.errors import DataError, ParameterError, did_you_mean
 from relkit.privacy import shown_id
+from relkit.segments.rules import UNASSIGNED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +101,9 @@ def _names(
 ) -> tuple[str, ...]:
     if names is None:
         names = getattr(tiers, "names", None)
+    if names is None and hasattr(tiers, "rules"):
+        # Who matches no rule stands below the last tier.
+        names = (*tiers.rules.names, UNASSIGNED)
     if names is None and isinstance(frame["tier"].dtype, pd.CategoricalDtype):
         names = [str(name) for name in frame["tier"].cat.categories]
     if names is None:

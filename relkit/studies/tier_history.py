@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -15,9 +15,14 @@ from relkit.data.values import exact_amount
 from relkit.errors import FitError, ParameterError, RelkitError, did_you_mean
 from relkit.segments.bridge import TierBridge, tier_bridge
 from relkit.segments.migration import TierMigration
+from relkit.segments.rules import TierRules, assign_tiers
 from relkit.segments.scores import rfm_scores
 from relkit.segments.tier_history import TierHistory, tier_history
 from relkit.segments.tiers import rank_tiers
+from relkit.studies.tier_columns import tier_columns
+
+if TYPE_CHECKING:
+    from relkit.value.lifetime_value import LifetimeValue
 
 Table = Any  # an Ibis table or a frame; Ibis itself is at home in data/ only
 BY = ("clv", "past_spend", "rfm_sum")
@@ -30,7 +35,8 @@ def tiers_as_of(
     shares: Sequence[float] = (0.10, 0.20),
     names: Sequence[str] | None = None,
     *,
-    assign: Callable[[pd.DataFrame], Any] | None = None,
+    rules: TierRules | Callable[[pd.DataFrame], Any] | None = None,
+    currency: str | None = None,
     model: str = "bg_nbd",
     horizon: float = 52,
     annual_discount_rate: float = 0.10,
@@ -47,9 +53,11 @@ def tiers_as_of(
         dates: One day or several.
         by: clv (value to come by models fitted on that day), past_spend or rfm_sum.
         shares, names: As for ``rk.rank_tiers``.
-        assign: Tiers of another kind: takes that day's summary (with clv and
-            probability_alive where ``by`` is clv) and gives tiers with ``to_frame()``, say
-            a rule set's; shares and names are then not used.
+        rules: Tiers of another kind, applied to each day's ``rk.tier_columns`` (with values
+            where ``by`` is clv): what ``rk.read_tier_rules`` gives, or a function from the
+            columns to tiers. ``shares`` and ``names`` are then not used, and who matches
+            no rule stands below the last tier.
+        currency: Of the amounts, where ``rules`` are held against it.
         model: Purchase model of the value, as for ``rk.fit_purchase_model``.
         horizon, annual_discount_rate: Of the value; horizon in ``unit``.
         unit, grain: As for ``rk.rfm_summary``.
@@ -64,51 +72,56 @@ def tiers_as_of(
     given = [dates] if isinstance(dates, (str, dt.date)) else list(dates)
     days = sorted(check_day(day, "dates") for day in given)
     settings = (model, horizon, annual_discount_rate)
-    found = []
+    found: list[tuple[dt.date, Any]] = []
     for day in days:
-        facts = _facts(transactions, day, by, unit, grain, settings)
-        if assign is not None:
-            found.append((day, assign(facts)))
+        summary = rfm_summary(transactions, as_of=day, unit=unit, grain=grain)
+        value = _value(summary, day, settings) if by == "clv" else None
+        if rules is None:
+            tiers: Any = rank_tiers(summary["customer_id"], _key(summary, value, by), shares, names)
         else:
-            found.append((day, rank_tiers(facts["customer_id"], facts[by], shares, names)))
-    return tier_history(found, by="rules" if assign is not None else by)
+            columns = tier_columns(transactions, summary, value)
+            tiers = _ruled(columns, rules, currency)
+        found.append((day, tiers))
+    return tier_history(found, by=by if rules is None else "rules")
 
 
-def _facts(
-    transactions: Table,
-    day: dt.date,
-    by: str,
-    unit: str,
-    grain: str,
-    settings: tuple[str, float, float],
-) -> pd.DataFrame:
-    """That day's summary with the column that tiers go by."""
-    summary = rfm_summary(transactions, as_of=day, unit=unit, grain=grain)
-    if by == "past_spend":
-        return summary.assign(past_spend=summary["total_spend"])
-    if by == "rfm_sum":
-        return summary.assign(rfm_sum=rfm_scores(summary).customers["rfm_sum"].to_numpy())
+def _ruled(
+    columns: pd.DataFrame, rules: TierRules | Callable[[pd.DataFrame], Any], currency: str | None
+) -> Any:
+    if isinstance(rules, TierRules):
+        return assign_tiers(columns, rules, currency)
+    return rules(columns)
+
+
+def _key(summary: pd.DataFrame, value: LifetimeValue | None, by: str) -> pd.Series:
+    """What customers are ranked by, in the order of the summary."""
+    if value is not None:
+        return value.to_frame()["clv"]
+    return summary["total_spend"] if by == "past_spend" else rfm_scores(summary).customers[by]
+
+
+def _value(
+    summary: pd.DataFrame, day: dt.date, settings: tuple[str, float, float]
+) -> LifetimeValue:
+    """Value to come by models that saw no more than the summary."""
     from relkit.value.gamma_gamma import fit_gamma_gamma
     from relkit.value.lifetime_value import customer_lifetime_value
     from relkit.value.purchase_models import fit_purchase_model
 
     model, horizon, rate = settings
     try:
-        value = customer_lifetime_value(
+        return customer_lifetime_value(
             fit_purchase_model(summary, model=model),
             fit_gamma_gamma(summary),
             summary,
             horizon=horizon,
             annual_discount_rate=rate,
-        ).to_frame()
+        )
     except FitError as fault:
         raise FitError(
             f"no value as of {day}: {fault.heading}; leave this day out, or give by='past_spend'",
             fault.faults,
         ) from None
-    return summary.assign(
-        clv=value["clv"].to_numpy(), probability_alive=value["probability_alive"].to_numpy()
-    )
 
 
 def revenue_between(

@@ -27,7 +27,7 @@ def tier_size(found: TierSize, ax: Axes | None = None) -> Axes:
     ax.plot(size[fits], net[fits], color=theme.ACCENT, label=term("label.size_fits"))
     ax.plot([found.size], [found.net], "o", color=theme.WARNING, label=term("label.size_chosen"))
     ax.annotate(
-        current().compact_money(found.net), (found.size, found.net), (8, 8),
+        current().compact_money(found.net), (found.size, found.net), (10, -20),
         textcoords="offset points", weight=600, color=theme.INK,
     )  # fmt: skip
     ax.margins(y=0.14)
