@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from relkit.data.quality.identity import IdentityDuplicates
 from relkit.data.quality.repeat_share import BEFORE, RepeatShare
+from relkit.data.quality.sends import SendResponse
 from relkit.data.quality.supplied import NotSupplied
 from relkit.data.quality.surveys import SurveyResponse
 from relkit.data.quality.triangulation import Triangulation
@@ -224,6 +225,22 @@ def survey_strata(found: SurveyResponse | NotSupplied) -> Table | None:
     }
     frame = _questions(found.strata)
     return table(frame, columns, caption=say("table.survey_strata"), name="survey_strata")
+
+
+def sends(found: SendResponse | NotSupplied) -> Table | None:
+    """What was sent, how much of it asked for an answer, and how much got one."""
+    if isinstance(found, NotSupplied):
+        return None
+    columns = {
+        "content_type": ("label.content_type", "text"),
+        "sends": ("label.sends", "count"),
+        "asked": ("label.asked_sends", "count"),
+        "answered": ("label.answered_sends", "count"),
+        "response_rate": ("label.response_rate", "percent"),
+        "low": ("label.low", "percent"),
+        "high": ("label.high", "percent"),
+    }
+    return table(found.by_content, columns, caption=say("table.sends"), name="sends")
 
 
 def _questions(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import Any
 
 from relkit.data.quality.identity import BY_CHANCE, MISSING, USED, IdentityDuplicates
 from relkit.data.quality.repeat_share import RepeatShare
+from relkit.data.quality.sends import SendResponse
 from relkit.data.quality.supplied import NotSupplied
 from relkit.data.quality.surveys import MEASURED, SurveyResponse, margin_of_error
 from relkit.data.quality.triangulation import Triangulation
@@ -272,3 +273,25 @@ def response_rate(found: SurveyResponse, kind: str | None = None) -> Estimate:
     return Estimate(
         row["response_rate"], row["rate_low"], row["rate_high"], int(row["asked"]), found.level
     )
+
+
+def sends(found: SendResponse | NotSupplied) -> Statement:
+    """How many of the messages that asked for an answer got one."""
+    if isinstance(found, NotSupplied):
+        return say("sends.not_supplied", tables=", ".join(found.tables))
+    if not found.joined:
+        return say("sends.nothing", requests=found.requests, days=found.within_days)
+    return say(
+        "sends.joined",
+        rate=found.join_rate,
+        requests=found.requests,
+        asked=int(found.by_content["asked"].sum()),
+        answered=int(found.by_content["answered"].sum()),
+    )
+
+
+def sends_note(found: SendResponse | NotSupplied) -> Statement | None:
+    """By which rule requests and sends were joined; None where nothing was."""
+    if isinstance(found, NotSupplied) or not found.joined:
+        return None
+    return say("sends.note", days=found.within_days, double=found.double_answers)
