@@ -13,7 +13,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,8 +178,10 @@ def update_review_queue(
             "name it, as in reviews/key_customers.csv"
         )
     found = target.read_bytes() if target.exists() else None
-    rows = _empty() if found is None else read_review_file(found, target.name, labels)
-    _check_spelling(rows["customer_id"], tagged, target.name)
+    rows, numbers = (
+        (_empty(), []) if found is None else read_review_file(found, target.name, labels)
+    )
+    _check_spelling(dict(zip(numbers, rows["customer_id"], strict=True)), tagged, target.name)
     known = set(rows["customer_id"])
     now = set(tagged)
     there = rows["customer_id"].isin(now)
@@ -208,7 +210,7 @@ def read_review_queue(
     target = Path(path)
     if not target.is_file():
         raise SourceError(f"{target.name}: no such review file; rk.update_review_queue makes it")
-    rows = read_review_file(target.read_bytes(), target.name, labels)
+    rows, _ = read_review_file(target.read_bytes(), target.name, labels)
     return ReviewQueue(rows, suggested, 0, 0, int((rows["status"] == GONE).sum()))
 
 
@@ -230,8 +232,10 @@ def _empty() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS})
 
 
-def read_review_file(content: bytes, name: str, labels: Sequence[str]) -> pd.DataFrame:
-    """The rows of a review file, all text; every fault with its line.
+def read_review_file(
+    content: bytes, name: str, labels: Sequence[str]
+) -> tuple[pd.DataFrame, list[int]]:
+    """The rows of a review file, all text, and the line of each; every fault with its line.
 
     Raises:
         SourceError: not UTF-8, columns that are missing, lines of another length, a
@@ -279,7 +283,7 @@ def read_review_file(content: bytes, name: str, labels: Sequence[str]) -> pd.Dat
             f"{name} has faults; repair them and run again. The file was not touched",
             [*faults[:20], *more],
         )
-    return rows
+    return rows, numbers
 
 
 def _faults(rows: pd.DataFrame, numbers: list[int], labels: Sequence[str]) -> list[str]:
@@ -315,17 +319,21 @@ def _day(text: str) -> str | None:
         return None
 
 
-def _check_spelling(kept: pd.Series, tagged: list[str], name: str) -> None:
+def _check_spelling(kept: Mapping[int, str], tagged: list[str], name: str) -> None:
     """A spreadsheet turns the id 00123 into 123; the verdict on it would then be lost."""
-    bare = {each.lstrip("0"): each for each in tagged if each.startswith("0")}
+    bare = {each.lstrip("0") for each in tagged if each.startswith("0")}
     known = set(tagged)
+    # The lines are named and not the ids, since a message may be read by others.
     mangled = [
-        f"'{each}' in the file, '{bare[each]}' in the data"
-        for each in kept
+        f"line {number}: a number whose customer has leading zeros in the data"
+        for number, each in kept.items()
         if each not in known and each in bare
     ]
-    rounded = [each for each in kept if each not in known and _ROUNDED.fullmatch(each)]
-    mangled += [f"'{each}' in the file is a rounded number" for each in rounded]
+    mangled += [
+        f"line {number}: a rounded number such as 1.23E+15"
+        for number, each in kept.items()
+        if each not in known and _ROUNDED.fullmatch(each)
+    ]
     if mangled:
         raise SourceError(
             f"{name}: a spreadsheet changed {len(mangled):,} ids; format the column as text and "

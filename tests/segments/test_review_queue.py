@@ -207,11 +207,11 @@ def test_a_broken_file_is_an_error_that_loses_nothing(tmp_path, content, message
 
 
 def test_ids_that_a_spreadsheet_changed_are_not_taken_for_other_customers(tmp_path):
-    path = write(tmp_path / "key.csv", "123,key,key,Li,2026-01-01,in_queue")
-    with pytest.raises(SourceError, match=r"'123' in the file, '00123' in the data"):
+    path = write(tmp_path / "key.csv", "", "123,key,key,Li,2026-01-01,in_queue")
+    with pytest.raises(SourceError, match=r"line 3: a number whose .* leading zeros"):
         update_review_queue(path, ["00123"])
     write(path, "1.23457E+15,key,key,Li,2026-01-01,in_queue")
-    with pytest.raises(SourceError, match="a rounded number"):
+    with pytest.raises(SourceError, match="line 2: a rounded number"):
         update_review_queue(path, ["1234567890123456"])
 
 
