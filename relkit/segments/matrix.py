@@ -13,8 +13,9 @@
 
 *Low* is whatever is not high, so the four corners hold everybody exactly once.
 Potential is the value to come or an entered score. It is never the value to come
-minus what was spent: on customers with known truth that correlates with value at
--.75 and puts 73 % of them in the right corner, the value to come itself 90 %.
+minus what was spent: for customers with known truth (the synthetic world, upper fifth)
+that correlates with value at -.81 to -.99 and is right about the potential of 62 to
+68 % of them, the value to come itself of 89 %.
 """
 
 from __future__ import annotations

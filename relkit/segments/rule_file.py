@@ -73,6 +73,7 @@ def tier_rules(
     faults = [
         f"unknown key '{key}'{did_you_mean(str(key), _KEYS)}" for key in content if key not in _KEYS
     ]
+    title = _labels(content.get("title"), "title", faults)
     where = _where(content.get("where"), faults)
     potential = None
     tiers_said = content.get("tiers")
@@ -102,7 +103,6 @@ def tier_rules(
         precedence = precedence_of(tiers)
     except ParameterError as fault:
         raise ParameterError(f"{shown}: {fault.heading}", fault.faults) from None
-    title = _labels(content.get("title"), shown, faults)
     return TierRules(tuple(tiers), precedence, variables, currency, title, potential)
 
 

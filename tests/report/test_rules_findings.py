@@ -65,7 +65,7 @@ def test_the_largest_hole_in_words():
     health = health_of()
     # By hand: nobody's are R < 60 with F < 3, and R from 60 to 90, both below the best quarter.
     assert findings.rules_holes(health).text() == (
-        "The rules leave 2 holes, for any customers; most people here fall into R ≥ 60 and R ≤ 90 "
+        "Holes proved in the rules: 2; most people here fall into R ≥ 60 and R ≤ 90 "
         "and k > 25%: 2 customers, 80.0% of revenue"
     )
     assert "R ≥ 60 且 R ≤ 90 且 k > 25%" in findings.rules_holes(health).text("zh")
@@ -78,15 +78,16 @@ def test_the_largest_hole_in_words():
     assert [row[1] for row in table.rows] == ["2", "1"]
     assert [row[-1] for row in table.rows] == ["2", "0"]
     assert (
-        rule_tables.rules_holes(health, n=1).note.text == "The 1 ranges with most customers, of 2."
+        rule_tables.rules_holes(health, n=1).note.text
+        == "Ranges shown: 1 of 2, those with most customers."
     )
 
 
 def test_the_largest_overlap_in_words():
     health = health_of()
     assert findings.rules_overlaps(health).text() == (
-        "1 pairs of tiers overlap; most people here, 1, are both High value and risk, and High "
-        "value wins"
+        "Pairs of tiers that overlap: 1; most people here, 1, are both High value and risk, and "
+        "High value wins"
     )
     row = rule_tables.rules_overlaps(health).rows[0]
     assert row[:4] == ("High value", "risk", "R > 90 and k ≤ 25%", "1")
@@ -134,8 +135,8 @@ def test_rules_without_fault():
 def test_whole_today_is_not_whole_for_all():
     lucky = {"high": {"clauses": "R < 60"}, "risk": {"clauses": "R > 60"}}
     assert findings.rules_coverage(health_of(lucky)).text() == (
-        "All 4 customers are in exactly one tier today; the rules themselves have 1 holes and 0 "
-        "overlaps"
+        "All 4 customers are in exactly one tier today; other customers may not be: the rules have "
+        "holes (1) or overlaps (0)"
     )
 
 

@@ -60,6 +60,7 @@ def test_a_file_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("title: {en: Ours, zh: 我们的}", "title: {fr: Les notres}", "title: a label is one text"),
         ("tiers:", "tears:", "unknown key 'tears'; did you mean 'tiers'?"),
         ("    share: 15 %", "    shares: 15 %", "tier 'best': unknown key 'shares'; did you mean"),
         ("  best:", "  unassigned:", "is the name of those who are in no tier"),

@@ -173,11 +173,39 @@ def test_the_care_plan_on_the_world_leaves_a_third_in_no_tier(world):
     assert shares[["high", "growth"]].tolist() == pytest.approx([0.10, 0.20], abs=0.005)
 
 
+# Measured on such worlds: 89.6 % of customers in the right cell by future value, 73 % by
+# future value minus past spend, which correlates with value at -.75.
+def test_future_value_finds_the_potential_and_the_residual_does_not(world, truth):
+    said = truth.loc[world["customer_id"]]
+    latent = (said["purchase_rate"] * said["mean_spend"] * said["alive_at_snapshot"]).to_numpy(
+        float
+    )
+    residual = world["clv"] - world["spend_last_12_months"]
+    assert np.corrcoef(residual, world["spend_last_12_months"])[0, 1] < -0.75
+    upper = pd.Series(latent).rank(ascending=False, pct=True).to_numpy() <= 0.20
+    right = {}
+    for name, potential in (("clv", world["clv"]), ("residual", residual)):
+        found = rk.assign_tiers(world.assign(clv=potential), preset("value_potential"), "CNY")
+        high = found.customers["tier"].isin(["gold", "silver"]).to_numpy()
+        right[name] = float((high == upper).mean())
+    assert right["clv"] == pytest.approx(0.896, abs=0.02)
+    assert right["residual"] < 0.73
+
+
 @pytest.fixture(scope="module")
-def world():
-    made = rk.simulate_world(customers=4_000, seed=3, faults=None, tables=["transactions"])
-    rows = made.tables["transactions"]
-    summary = rk.rfm_summary(rows, as_of=made.as_of, unit="week")
+def simulated():
+    return rk.simulate_world(customers=4_000, seed=3, faults=None, tables=["transactions"])
+
+
+@pytest.fixture(scope="module")
+def truth(simulated):
+    return simulated.truth["consumers"].set_index("customer_id")
+
+
+@pytest.fixture(scope="module")
+def world(simulated):
+    rows = simulated.tables["transactions"]
+    summary = rk.rfm_summary(rows, as_of=simulated.as_of, unit="week")
     fits = rk.fit_bgnbd(summary), rk.fit_gamma_gamma(summary)
     clv = rk.customer_lifetime_value(*fits, summary, horizon=26, annual_discount_rate=0.10)
     return rk.tier_columns(rows, summary, clv)
