@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from relkit.errors import SourceError
 from relkit.privacy import shown_text
 
+_DAMAGED = ("corrupt", "thrift", "snappy", "zstd", "gzip", "parquet", "page", "deserialize",
+            "magic", "decompress")  # fmt: skip
 # The beginnings of the modules whose errors are about what they read.
 _READERS = ("duckdb", "_duckdb", "pyarrow", "ibis", "python_calamine")
 
@@ -46,18 +48,26 @@ def in_words(where: str) -> Iterator[None]:
 
 
 def _meaning(where: str, fault: Exception) -> str:
-    kind, said = type(fault).__name__, str(fault).lower()
-    if "OutOfMemory" in kind or "no space left" in said or "could not allocate" in said:
-        return (
-            f"{where}: there is no room left while the rows are read; free memory and disk, or "
-            "read fewer files at once"
-        )
-    damaged = ("corrupt", "thrift", "snappy", "zstd", "gzip", "parquet", "page", "deserialize",
-               "magic", "decompress")  # fmt: skip
-    if any(word in said for word in damaged):
-        return (
-            f"{where}: a part of it cannot be read to its end; the file is damaged in its "
-            "middle, so copy or export it again"
-        )
+    meaning = meaning_of(type(fault).__name__, str(fault))
+    if meaning is not None:
+        return f"{where}: {meaning}"
     first = shown_text(str(fault).strip().partition("\n")[0])[:200]
     return f"{where}: the rows cannot be read ({first}); export the file again, or report this"
+
+
+def meaning_of(kind: str, said: str) -> str | None:
+    """What an engine's complaint means, by the name of its class and its words, if known."""
+    if not kind.endswith("Exception"):
+        return None
+    lower = said.lower()
+    if "OutOfMemory" in kind or "no space left" in lower or "could not allocate" in lower:
+        return (
+            "there is no room left while the rows are read; free memory and disk, or read fewer "
+            "files at once"
+        )
+    if any(word in lower for word in _DAMAGED):
+        return (
+            "a file cannot be read to its end, since it is damaged in its middle; copy or export "
+            "it again"
+        )
+    return None

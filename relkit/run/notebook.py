@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from relkit import errors
+from relkit.data.reading_faults import meaning_of
 from relkit.errors import NotebookError, RunError
 from relkit.privacy import Privacy
 from relkit.report.document import in_language
@@ -260,6 +261,8 @@ def _raised(where: str, error: Any, kept: Callable[[str], str]) -> Failure:
     traceback = _ANSI.sub("", "\n".join(error.traceback))
     if error.ename in _OUR_ERRORS:
         return Failure(f"{error.evalue}\n  in {where}", traceback, explained=True)
+    if (meaning := meaning_of(error.ename, str(error.evalue))) is not None:
+        return Failure(f"{where}: {meaning}", traceback)
     said = kept(str(error.evalue).strip().partition("\n")[0])[:500]
     return Failure(f"{where} raised {error.ename}{': ' * bool(said)}{said}", traceback)
 

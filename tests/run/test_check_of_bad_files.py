@@ -2,6 +2,7 @@
 
 import builtins
 import re
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from relkit.cli import main
 from relkit.data.reading_faults import in_words
 from relkit.errors import DataError, SourceError
+from relkit.run.notebook import _raised
 
 YAML = """\
 name: S
@@ -49,12 +51,23 @@ def test_parquet_that_is_damaged_in_its_middle(project):
     where = "files: data/x.parquet"
     text = said(project, format="parquet", where=where)
     assert "params/sources/x.yaml" in text
-    assert "damaged in its middle, so copy or export it again" in text
+    assert "damaged in its middle; copy or export it again" in text
     ids = said(
         project, "ids", "params/sources/x.yaml", "--out", "w.csv", format="parquet", where=where
     )
     assert "damaged in its middle" in ids
     assert not (project.root / "w.csv").exists()
+
+
+def test_a_run_says_it_in_the_same_words():
+    error = SimpleNamespace(
+        ename="InvalidInputException",
+        evalue="Failed to read Parquet file: KX-70411",
+        traceback=["…"],
+    )
+    failure = _raised("cell 3 of notebooks/x.ipynb", error, str)
+    assert failure.message.startswith("cell 3 of notebooks/x.ipynb: a file cannot be read to its")
+    assert "KX" not in failure.message
 
 
 @pytest.mark.parametrize(
