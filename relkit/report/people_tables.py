@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from relkit.data.quality.identity import IdentityDuplicates
-from relkit.data.quality.repeat_share import BEFORE, RepeatShare
+from relkit.data.quality.repeat_customers import BEFORE, RepeatShare
 from relkit.data.quality.sends import SendResponse
 from relkit.data.quality.supplied import NotSupplied
 from relkit.data.quality.surveys import SurveyResponse

@@ -18,7 +18,7 @@ _HOMES = {
     "maturity": "pillars",
     "identity_duplicates": "identity",
     "try_identity": "identity",
-    "repeat_share": "repeat_share",
+    "repeat_share": "repeat_customers",
     "triangulate": "triangulation",
     "try_triangulation": "triangulation",
     "survey_response": "surveys",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from relkit.data.quality.identity import BY_CHANCE, MISSING, USED, IdentityDuplicates
-from relkit.data.quality.repeat_share import RepeatShare
+from relkit.data.quality.repeat_customers import RepeatShare
 from relkit.data.quality.sends import SendResponse
 from relkit.data.quality.supplied import NotSupplied
 from relkit.data.quality.surveys import MEASURED, SurveyResponse, margin_of_error

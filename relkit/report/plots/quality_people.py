@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from relkit.data.quality.repeat_share import AFTER, BEFORE, RepeatShare
+from relkit.data.quality.repeat_customers import AFTER, BEFORE, RepeatShare
 from relkit.data.quality.supplied import NotSupplied
 from relkit.data.quality.surveys import MEASURED, NO_ANSWER, SurveyResponse
 from relkit.data.quality.triangulation import Triangulation
@@ -115,8 +115,9 @@ def survey_scores(
     ax.axhline(row["score"], color=theme.GREY, linewidth=1.5, linestyle=(0, (5, 2)))
     ax.vlines(there.index, there["low"], there["high"], color=theme.ACCENT, linewidth=2, alpha=0.5)
     ax.plot(there.index, there["score"], "o", color=theme.ACCENT)
+    whole = term("label.survey_whole")
     ax.annotate(
-        f"{term('label.survey_whole')}\n{current().number(row['score'], _digits(row))}",
+        f"{whole}\n{current().number(row['score'], _digits(row))}",
         (len(waves) - 0.5, row["score"]), (6, 0), textcoords="offset points", va="center",
         color=theme.MUTED, annotation_clip=False,
     )  # fmt: skip
