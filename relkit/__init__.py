@@ -23,6 +23,7 @@ _HOMES = {
         "count_unique_rows",
         "default_calibration_end",
         "holdout_summary",
+        "rfm_counts",
         "rfm_summary",
     ],
     "relkit.data.world": ["World", "simulate_world"],

@@ -135,8 +135,9 @@ def last_grain(grain: str, day: dt.date) -> dt.datetime:
 
 
 def days_between(later: ir.TimestampValue, earlier: ir.TimestampValue) -> ir.NumericValue:
-    """Days from one instant to another, with their fraction."""
-    return later.delta(earlier, unit="microsecond") / float(_MICROSECONDS_PER_DAY)
+    """Days from one instant to another, with their fraction; a day stands for its beginning."""
+    passed = later.cast("timestamp").delta(earlier.cast("timestamp"), unit="microsecond")
+    return passed / float(_MICROSECONDS_PER_DAY)
 
 
 def by_customer_and_grain(rows: ir.Table, grain: str, anchor: dt.date) -> ir.Table:

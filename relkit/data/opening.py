@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from relkit.data.accounts import RowAccount, account_of
-from relkit.data.checking import CheckedRows, Mapped, check_rows
+from relkit.data.checking import CheckedRows, Mapped, all_known, check_rows, some_repeat
 from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.contracts import TABLES, contracts
-from relkit.data.daily import keep_daily
-from relkit.data.engine import keep, make_room, time_zones, today_in
+from relkit.data.daily import offer_daily
+from relkit.data.engine import drop, keep, look, make_room, time_zones, today_in, unfused
 from relkit.data.files import FileRecord, RawRows, factors, find_files, joined_by, load
 from relkit.data.keys import (
     AFTER_AS_OF,
@@ -37,6 +37,10 @@ from relkit.yaml_fields import CURRENCY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+# Fewer rows are kept in the engine, faulty or not: reading them again costs more than memory.
+ROWS_WORTH_A_LOOK = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,10 @@ class Tables:
     def evaluated(self, name: str, checked: CheckedRows) -> CheckedRows:
         return CheckedRows(self.keep(name, checked.rows), checked.faults)
 
+    def looked_at(self, name: str, checked: CheckedRows) -> CheckedRows:
+        """The same, read from the file again whenever it is asked for."""
+        return CheckedRows(look(self.engine, name, checked.rows), checked.faults)
+
 
 def _open(tables: Tables, name: str) -> OpenedTable:
     mapping, table = tables.mapping, tables.mapping.tables[name]
@@ -148,7 +156,7 @@ def _open(tables: Tables, name: str) -> OpenedTable:
     currency = _currency(mapping, table, raw)
     today = today_in(tables.engine, table.reading.time_zone)
     contract = contracts(Circumstances(today, currency))[name]
-    checked = _check(tables, contract, table, raw)
+    checked = _check(tables, contract, table, raw, read)
     if tables.as_of is not None:
         checked = _until(tables, contract, checked, today, where)
     account = account_of(checked, read)
@@ -170,7 +178,7 @@ def _open(tables: Tables, name: str) -> OpenedTable:
         )
     rows = _accepted(tables, contract, checked, table)
     if name == "transactions":
-        keep_daily(tables.engine, rows, account.used)
+        offer_daily(tables.engine, rows, account.used)
     return OpenedTable(contract, table, raw, checked, account, rows, currency)
 
 
@@ -213,7 +221,9 @@ def _currency(mapping: SourceMapping, table: TableMapping, raw: RawRows) -> str 
     return str(counts[0]["code"]) if counts else None
 
 
-def _check(tables: Tables, contract: Contract, table: TableMapping, raw: RawRows) -> CheckedRows:
+def _check(
+    tables: Tables, contract: Contract, table: TableMapping, raw: RawRows, read: int
+) -> CheckedRows:
     """Rows held against the contract: each alone, then beside the others and the other tables."""
     columns = {
         ours: tuple(f"column_{raw.columns.index(name)}" for name in factors(theirs, raw.columns))
@@ -226,13 +236,58 @@ def _check(tables: Tables, contract: Contract, table: TableMapping, raw: RawRows
         alone = check_rows(contract, rows, mapped)
     except WrongType as fault:
         raise SourceError(f"{tables.mapping.shown}, {contract.name}: {fault}") from None
+    if table.format == "parquet" and read >= ROWS_WORTH_A_LOOK:
+        clean = _without_faults(tables, contract, table, alone, read)
+        if clean is not None:
+            return clean
     checked = tables.evaluated(f"{contract.name}_alone", alone)
     for step in _steps_beside_others(tables, contract, table):
         after = step(checked)
         if after is not checked:
             before, checked = checked, tables.evaluated(f"{contract.name}_checked", after)
-            tables.engine.raw_sql(f"DROP TABLE {before.rows.get_name()}")
+            drop(tables.engine, before.rows)
     return checked
+
+
+def _without_faults(
+    tables: Tables, contract: Contract, table: TableMapping, alone: CheckedRows, read: int
+) -> CheckedRows | None:
+    """All rows, if none of them has a fault; they stay in their file. Else None.
+
+    Counting the faults costs a third of keeping the rows, and what has none can be read
+    again: so a file of any size is checked in the memory that its counting takes.
+    """
+    with unfused():
+        counts = alone.counts()
+    if set(counts) != {0}:
+        return None
+    clean = alone.without_faults()
+    for step in _proofs_beside_others(tables, contract, table, read):
+        if not step(clean):
+            return None
+    return tables.looked_at(f"{contract.name}_clean", clean)
+
+
+def _proofs_beside_others(
+    tables: Tables, contract: Contract, table: TableMapping, read: int
+) -> list[Callable[[CheckedRows], bool]]:
+    """What shows quickly that the steps beside other rows would find nothing."""
+    proofs: list[Callable[[CheckedRows], bool]] = []
+    if set(contract.key) <= set(table.mapped):
+        if table.line_items:
+            return [lambda clean: False]
+        proofs.append(lambda clean: not some_repeat(clean.rows, contract.key, read))
+    if table.split is not None or contract.name == "owner_history":
+        return [lambda clean: False]
+    for column, other in contract.references.items():
+        if column in table.mapped and other in tables.mapping.tables and other != contract.name:
+            known = _known(tables, other)
+            proofs.append(
+                lambda clean, column=column, known=known: all_known(  # type: ignore[misc]
+                    clean.rows, column, known
+                )
+            )
+    return proofs
 
 
 def _steps_beside_others(
@@ -284,9 +339,10 @@ def _until(
         _refuse_before_the_first(checked, day, where)
     if contract.dated_by is None:
         return checked
-    checked = tables.evaluated(
-        f"{contract.name}_as_of", mark_later(checked, contract.dated_by, day)
-    )
+    marked = mark_later(checked, contract.dated_by, day)
+    again = checked.read_again
+    name = f"{contract.name}_as_of"
+    checked = tables.looked_at(name, marked) if again else tables.evaluated(name, marked)
     if tables.later_rows == "fault":
         _refuse_later_rows(checked, contract.dated_by, day, where)
     return checked

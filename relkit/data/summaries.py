@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Literal, NoReturn, get_args
 import numpy as np
 import pandas as pd
 
-from relkit.data.daily import kept_daily
+from relkit.data.cells import Cells, cells_until
 from relkit.data.grains import (
     as_table,
-    by_customer_and_grain,
     check_day,
     check_grain,
     days_between,
@@ -33,12 +32,18 @@ from relkit.units import days_per
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+_OUTCOME_TYPES = {
+    "holdout_frequency": "int64",
+    "holdout_spend": "float64",
+    "holdout_recency": "float64",
+}
 Period = Literal["week", "month", "quarter", "year"]
 PERIODS: tuple[str, ...] = get_args(Period)
 _TRUNCATED_TO = {"week": "W", "month": "M", "quarter": "Q", "year": "Y"}
 _PANDAS_PERIOD = {"week": "W-SUN", "month": "M", "quarter": "Q", "year": "Y"}
+_HISTORY = ["frequency", "recency", "T"]
+_NONE = {"recency": -1.0, "T": -1.0}
 _SUMMARY_TYPES = {
-    "customer_id": "str",
     "frequency": "int64",
     "recency": "float64",
     "T": "float64",
@@ -104,24 +109,13 @@ def rfm_summary(
         Gamma-Gamma model of monetary value", for monetary_value.
     """
     check_grain(grain)
-    day, length, rows = check_day(as_of, "as_of"), days_per(unit), as_table(transactions)
-    daily = kept_daily(transactions) if grain == "day" else None
-    if daily is None:
-        cells = by_customer_and_grain(rows_until(rows, day), grain, anchor=day)
-        customers = _per_customer(cells, last_grain(grain, day), length)
-    else:
-        days, ids = daily
-        cells = days.filter(days.grain_at < midnight_after(day))
-        customers = _per_customer(cells, last_grain(grain, day), length)
-        # The ids come last: merging by numbers takes half the time.
-        customers = customers.rename(number="customer_id").inner_join(ids, "number").drop("number")
-    # Arrow makes the frame in a twentieth of the time that Ibis's own way takes.
-    frame = customers.order_by("customer_id").to_pyarrow().to_pandas()
+    day, length = check_day(as_of, "as_of"), days_per(unit)
+    cells = cells_until(transactions, day, grain, anchor=day)
+    frame = cells.per_customer(lambda rows: _per_customer(rows, grain, day, length), _SUMMARY_TYPES)
     bought = frame["purchases"] > 0
     if not bought.any():
-        _refuse_no_purchase(rows, day)
-    summary = frame.loc[bought, list(_SUMMARY_TYPES)].reset_index(drop=True)
-    summary = summary.astype(_SUMMARY_TYPES)
+        _refuse_no_purchase(as_table(transactions), day)
+    summary = frame if bought.all() else frame[bought].reset_index(drop=True)
     summary.attrs = {
         "unit": unit,
         "as_of": day.isoformat(),
@@ -131,7 +125,7 @@ def rfm_summary(
     return summary
 
 
-def _per_customer(cells: ir.Table, end: dt.datetime, length: float) -> ir.Table:
+def _per_customer(cells: ir.Table, grain: str, day: dt.date, length: float) -> ir.Table:
     """Cells of `by_customer_and_grain` → one row a customer; `length` is days a unit."""
     import ibis
 
@@ -158,8 +152,8 @@ def _per_customer(cells: ir.Table, end: dt.datetime, length: float) -> ir.Table:
         "last_at",
         frequency=repeats,
         recency=days_between(merged.last_grain, merged.first_grain) / length,
-        T=days_between(ibis.timestamp(end), merged.first_grain) / length,
-        monetary_value=(repeats > 0).ifelse(repeat_spend / repeats, None),
+        T=days_between(ibis.timestamp(last_grain(grain, day)), merged.first_grain) / length,
+        monetary_value=(repeats > 0).ifelse(repeat_spend / repeats, None).cast("float64"),
         total_spend=total.cast("float64"),
     )
 
@@ -180,15 +174,69 @@ def count_unique_rows(summary: pd.DataFrame) -> pd.DataFrame:
     A likelihood needs each combination once: 1 M customers have some 100,000.
 
     Args:
-        summary: As `rfm_summary` gives it.
+        summary: As `rfm_summary` gives it. `rfm_counts` takes the transactions, and
+            counts where they are.
 
     Returns:
         frequency, recency, T, customers; sorted; attrs as in `summary`.
     """
-    keys = ["frequency", "recency", "T"]
-    counted = summary.groupby(keys, sort=True).size().rename("customers").reset_index()
+    import ibis
+
+    rows = Cells((ibis.memtable(summary[_HISTORY]),))
+    counted = _with_whole_frequency(rows.counted(_unique_rows, _HISTORY, "customers"))
     counted.attrs = dict(summary.attrs)
     return counted
+
+
+def rfm_counts(
+    transactions: ir.Table | pd.DataFrame,
+    as_of: str | dt.date,
+    unit: str = "day",
+    grain: str = "day",
+) -> pd.DataFrame:
+    """Unique (frequency, recency, T) of all customers, counted in the engine.
+
+    What `count_unique_rows` makes of `rfm_summary`, without a row a customer leaving the
+    engine: all that a fit needs, however many customers there are.
+
+    Args:
+        transactions, as_of, unit, grain: As for `rfm_summary`.
+
+    Returns:
+        frequency, recency, T, customers; sorted; attrs as `rfm_summary` has them.
+
+    Raises:
+        ParameterError, DataError: as for `rfm_summary`.
+    """
+    check_grain(grain)
+    day, length = check_day(as_of, "as_of"), days_per(unit)
+    cells = cells_until(transactions, day, grain, anchor=day)
+    # Who only has refunds has one repeat less than none, and a history of their own.
+    counted = cells.counted(
+        lambda rows: _unique_rows(_per_customer(rows, grain, day, length).fill_null(_NONE)),
+        _HISTORY,
+        "customers",
+    )
+    counted = _with_whole_frequency(counted)
+    without = counted["frequency"] < 0
+    if without.all():
+        _refuse_no_purchase(as_table(transactions), day)
+    few = counted[~without].reset_index(drop=True)
+    few.attrs = {
+        "unit": unit,
+        "as_of": day.isoformat(),
+        "grain": grain,
+        "refund_only_customers": int(counted["customers"][without].sum()),
+    }
+    return few
+
+
+def _unique_rows(customers: ir.Table) -> ir.Table:
+    return customers.group_by(_HISTORY).agg(customers=customers.count().cast("int64"))
+
+
+def _with_whole_frequency(counted: pd.DataFrame) -> pd.DataFrame:
+    return counted.astype({"frequency": "int64"})
 
 
 def activity_by_period(
@@ -315,11 +363,11 @@ def holdout_summary(
     """
     split, day = check_day(calibration_end, "calibration_end"), check_day(as_of, "as_of")
     check_grain(grain)
-    length, rows = days_per(unit), rows_until(as_table(transactions), day)
-    _check_split(rows, split, day)
-    calibration = rfm_summary(rows, split, unit, grain)
-    known = _known(rows, split, grain)
-    begin = pd.Timestamp(known.born.min().to_pyarrow().as_py()).normalize().to_pydatetime()
+    length = days_per(unit)
+    _check_split(rows_until(as_table(transactions), day), split, day)
+    calibration = rfm_summary(transactions, split, unit, grain)
+    known = _known(cells_until(transactions, day, grain, anchor=split), split)
+    begin = _begin(known)
     return HoldoutSummary(
         calibration=_with_holdout(calibration, known, split, length),
         births=_births(known, begin, length),
@@ -355,10 +403,12 @@ def summary_with_outcome(
     Raises:
         ParameterError, DataError: as for `rfm_summary`.
     """
-    day = check_day(as_of, "as_of")
-    rows = rows_until(as_table(transactions), check_day(until, "until"))
-    summary = rfm_summary(rows, day, unit, grain)
-    return _with_holdout(summary, _known(rows, day, grain), day, days_per(unit))
+    day, last = check_day(as_of, "as_of"), check_day(until, "until")
+    if last < day:
+        raise ParameterError(f"until={last} must not lie before as_of={day}")
+    summary = rfm_summary(transactions, day, unit, grain)
+    known = _known(cells_until(transactions, last, grain, anchor=day), day)
+    return _with_holdout(summary, known, day, days_per(unit))
 
 
 def default_calibration_end(transactions: ir.Table | pd.DataFrame, as_of: str | dt.date) -> dt.date:
@@ -398,50 +448,70 @@ def _check_split(rows: ir.Table, split: dt.date, day: dt.date) -> None:
         )
 
 
-def _known(rows: ir.Table, split: dt.date, grain: str) -> ir.Table:
+def _known(cells: Cells, split: dt.date) -> Cells:
     """Cells with a purchase of the customers first seen by `split`, with their birth."""
-    cells = by_customer_and_grain(rows, grain, anchor=split)
-    cells = cells.filter(cells.purchases > 0)
-    firsts = cells.group_by("customer_id").agg(born=cells.grain_at.min())
-    return cells.inner_join(firsts.filter(firsts.born < midnight_after(split)), "customer_id")
+
+    def born(piece: ir.Table) -> ir.Table:
+        bought = piece.filter(piece.purchases > 0)
+        firsts = bought.group_by("customer_id").agg(born=bought.grain_at.min())
+        return bought.inner_join(firsts.filter(firsts.born < midnight_after(split)), "customer_id")
+
+    return Cells(tuple(born(piece) for piece in cells.pieces), cells.daily)
+
+
+def _begin(known: Cells) -> dt.datetime:
+    """The day of the first grain."""
+    firsts = [piece.born.min().to_pyarrow().as_py() for piece in known.pieces]
+    first = min(each for each in firsts if each is not None)
+    return dt.datetime.combine(first.date(), dt.time())
 
 
 def _with_holdout(
-    summary: pd.DataFrame, known: ir.Table, split: dt.date, length: float
+    summary: pd.DataFrame, known: Cells, split: dt.date, length: float
 ) -> pd.DataFrame:
+    found = known.per_customer(lambda rows: _outcome(rows, split, length), _OUTCOME_TYPES)
+    # Who is not in there did not buy: here a 0 is what was seen, and no missing value.
+    place = pd.Index(summary["customer_id"]).get_indexer(found["customer_id"])
+    frequency, spend = np.zeros(len(summary), "int64"), np.zeros(len(summary))
+    recency = summary["recency"].to_numpy(copy=True)
+    frequency[place] = found["holdout_frequency"]
+    spend[place] = found["holdout_spend"]
+    recency[place] = found["holdout_recency"]
+    return summary.assign(holdout_frequency=frequency, holdout_spend=spend, holdout_recency=recency)
+
+
+def _outcome(known: ir.Table, split: dt.date, length: float) -> ir.Table:
+    """What each customer with a purchase after `split` bought since then."""
     after = known.filter(known.grain_at >= midnight_after(split))
-    bought = after.group_by("customer_id").agg(
+    return after.group_by("customer_id").agg(
         holdout_frequency=after.count(),
         holdout_spend=after.bought.sum().cast("float64"),
         holdout_recency=days_between(after.grain_at.max(), after.born.min()) / length,
     )
-    # Who is not in there did not buy: here a 0 is what was seen, and no missing value.
-    found = bought.to_pandas().set_index("customer_id").reindex(summary["customer_id"])
-    recency = found["holdout_recency"].to_numpy(float)
-    return summary.assign(
-        holdout_frequency=found["holdout_frequency"].fillna(0).astype("int64").to_numpy(),
-        holdout_spend=found["holdout_spend"].fillna(0.0).astype("float64").to_numpy(),
-        holdout_recency=np.where(np.isnan(recency), summary["recency"], recency),
-    )
 
 
-def _births(known: ir.Table, begin: dt.datetime, length: float) -> pd.DataFrame:
+def _births(known: Cells, begin: dt.datetime, length: float) -> pd.DataFrame:
     import ibis
 
-    born = known.filter(known.grain_at == known.born)
-    age = days_between(born.born, ibis.timestamp(begin)) / length
-    return born.group_by(age=age).agg(customers=born.count()).order_by("age").to_pandas()
+    def ages(rows: ir.Table) -> ir.Table:
+        born = rows.filter(rows.grain_at == rows.born)
+        age = days_between(born.born, ibis.timestamp(begin)) / length
+        return born.group_by(age=age).agg(customers=born.count())
+
+    return known.counted(ages, ["age"], "customers")
 
 
 def _tracking(
-    known: ir.Table, begin: dt.datetime, day: dt.date, grain: str, length: float
+    known: Cells, begin: dt.datetime, day: dt.date, grain: str, length: float
 ) -> pd.DataFrame:
     import ibis
 
-    repeats = known.filter(known.grain_at > known.born)
-    elapsed = days_between(repeats.grain_at, ibis.timestamp(begin)) / length
-    period = elapsed.floor().cast("int64") + 1
-    counted = repeats.group_by(period=period).agg(actual=repeats.count()).to_pandas()
+    def periods_of(rows: ir.Table) -> ir.Table:
+        repeats = rows.filter(rows.grain_at > rows.born)
+        elapsed = days_between(repeats.grain_at, ibis.timestamp(begin)) / length
+        return repeats.group_by(period=elapsed.floor() + 1).agg(actual=repeats.count())
+
+    counted = known.counted(periods_of, ["period"], "actual").astype({"period": "int64"})
     whole = int(((day - begin.date()).days + 1) / length)
     periods = pd.RangeIndex(1, whole + 1, name="period")
     actual = counted.set_index("period")["actual"].reindex(periods).fillna(0).astype("int64")

@@ -112,7 +112,9 @@ class Parsing:
         stripped = self.let(f"{name} stripped", bare.ifelse(plain, plain.strip()))
         # Most texts are longer, and their length is known without looking at them.
         short = stripped.length() <= _LONGEST_NOTHING
-        nothing = short.ifelse(stripped.lower().isin(_NOTHING), False)
+        # A case stays inside this one; a list would be joined to all rows, long and short.
+        word = stripped.lower().cases(*((nothing, True) for nothing in _NOTHING), else_=False)
+        nothing = short.ifelse(word, False)
         return self.let(f"{name} text", nothing.ifelse(None, stripped).cast("string"))
 
     def fault(self, column: str, reason: Reason, broken: ir.BooleanValue) -> None:
