@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from relkit.data.grains import check_day, midnight, midnight_after
+from relkit.data.grains import check_day, midnight, midnight_after, refuse_no_table
 from relkit.errors import DataError, ParameterError, did_you_mean
 from relkit.units import days_per
 
@@ -90,6 +90,7 @@ def _check_options(
 def _as_table(rows: ir.Table | pd.DataFrame, needed: Sequence[str]) -> ir.Table:
     import ibis
 
+    refuse_no_table(rows, "touches or customers")
     names = [str(name) for name in rows.columns]
     missing = [f"no column '{n}'{did_you_mean(n, names)}" for n in needed if n not in names]
     if missing:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relkit.errors import ParameterError, RunError
+from relkit.errors import ParameterError, RunError, SourceError
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -114,6 +115,33 @@ def batches(rows: ir.Table) -> Iterator[Any]:
         query = engine.compile(rows)
     with _said_when_full(engine):
         yield from engine.con.sql(query).to_arrow_reader(_BATCH_ROWS)
+
+
+def watch(engine: Any, files: Iterable[tuple[str, Path, os.stat_result]]) -> None:
+    """Keep in mind what files were like that are read again whenever rows are asked for."""
+    known: list[Any] = getattr(engine, "relkit_watched", [])
+    engine.relkit_watched = [*known, *files]
+
+
+def refuse_changed_files(rows: ir.Table) -> None:
+    """Before rows are worked out: are the files that they come from as they were checked?
+
+    Raises:
+        SourceError: one of them is another by now, or gone.
+    """
+    backends, _ = rows._find_backends()
+    for engine in backends:
+        for shown, path, before in getattr(engine, "relkit_watched", ()):
+            try:
+                now = path.stat()
+                same = (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+            except OSError:
+                same = False
+            if not same:
+                raise SourceError(
+                    f"{shown} has changed since it was checked; "
+                    "open the source again, and leave its files alone until all is computed"
+                )
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Literal, get_args
 
+from relkit.data.engine import refuse_changed_files
 from relkit.data.values import exact_amount, parse_day
 from relkit.errors import DataError, ParameterError, did_you_mean
 
@@ -56,23 +57,31 @@ def as_table(transactions: ir.Table | pd.DataFrame) -> ir.Table:
             columns need since no source has done so.
 
     Raises:
-        DataError: a column is missing, or a frame has empty ids, times or amounts.
+        DataError: no table at all, a column is missing or of a type that cannot hold what
+            it should, or a frame has empty or unreadable ids, times or amounts.
+        SourceError: a file that the rows come from has changed since it was checked.
     """
     import ibis
 
+    refuse_no_table(transactions, "transactions")
     names = [str(name) for name in transactions.columns]
     missing = [f"no column '{n}'{did_you_mean(n, names)}" for n in _NEEDED if n not in names]
+    missing += [
+        f"column '{n}' stands {names.count(n)} times" for n in _NEEDED if names.count(n) > 1
+    ]
     if missing:
         raise DataError(
             f"transactions need {', '.join(_NEEDED)}; there are {', '.join(names)}", missing
         )
     if isinstance(transactions, ibis.Table):
         table = transactions
+        refuse_changed_files(table)
+        faults = _wrong_types(table)
     else:
-        empty = {name: int(transactions[name].isna().sum()) for name in _NEEDED}
-        faults = [f"{name} is empty in {rows:,} rows" for name, rows in empty.items() if rows]
-        if faults:
-            raise DataError("transactions cannot be counted; fill in or drop these rows", faults)
+        faults = _faults_of_frame(transactions)
+    if faults:
+        raise DataError("transactions cannot be counted; put right, or drop, what is said", faults)
+    if not isinstance(transactions, ibis.Table):
         table = ibis.memtable(transactions.reset_index(drop=True))
     if "kind" not in table.columns:
         table = table.mutate(kind=(table.amount < 0).ifelse("refund", "purchase"))
@@ -82,6 +91,79 @@ def as_table(transactions: ir.Table | pd.DataFrame) -> ir.Table:
         occurred_at=table.occurred_at.cast("timestamp"),
         amount=table.amount,
     )
+
+
+def refuse_no_table(rows: object, name: str) -> None:
+    """Refuse what is neither a frame nor an Ibis table.
+
+    Raises:
+        DataError: it is neither.
+    """
+    import ibis
+    import pandas as pd
+
+    if not isinstance(rows, (ibis.Table, pd.DataFrame)):
+        kind = "nothing (None)" if rows is None else f"a {type(rows).__name__}"
+        raise DataError(
+            f"{name} must be a frame, or a table of a source like source.transactions; found {kind}"
+        )
+
+
+def _wrong_types(table: ir.Table) -> list[str]:
+    """Columns of an engine's table whose type cannot hold what they should."""
+    at, amount = table.occurred_at.type(), table.amount.type()
+    faults = []
+    if not (at.is_timestamp() or at.is_date()):
+        faults.append(f"occurred_at is {at}; a timestamp or a date is required: cast it")
+    if not amount.is_numeric():
+        faults.append(f"amount is {amount}; a number is required: cast it")
+    return faults
+
+
+def _faults_of_frame(frame: pd.DataFrame) -> list[str]:
+    """Empty ids, times and amounts, times that cannot be read, amounts that are none."""
+    import pandas as pd
+    from pandas.api import types
+
+    empty = {name: frame[name].isna() for name in _NEEDED}
+    faults = [
+        f"{name} is empty in {_in_rows(int(rows.sum()))}; fill in or drop them"
+        for name, rows in empty.items()
+        if rows.any()
+    ]
+    at, amount = frame["occurred_at"], frame["amount"]
+    if isinstance(at.dtype, pd.DatetimeTZDtype):
+        faults.append(
+            "occurred_at carries a time zone; say where a day is a day: "
+            ".dt.tz_convert('Europe/Berlin').dt.tz_localize(None)"
+        )
+    elif types.is_numeric_dtype(at):
+        faults.append(f"occurred_at is {at.dtype}; days or times are required: pd.to_datetime")
+    elif not types.is_datetime64_dtype(at):
+        read = pd.to_datetime(at.astype("str"), format="ISO8601", errors="coerce", utc=True)
+        faults += _unreadable(
+            at, read.isna() & ~empty["occurred_at"], "times like 2025-01-31 14:30"
+        )
+    if not types.is_numeric_dtype(amount) or types.is_bool_dtype(amount):
+        read = pd.to_numeric(amount, errors="coerce")
+        faults += _unreadable(amount, read.isna() & ~empty["amount"], "numbers like 12.50")
+    return faults
+
+
+def _unreadable(column: pd.Series, rows: pd.Series, required: str) -> list[str]:
+    if not rows.any():
+        return []
+    first = int(rows.to_numpy().argmax())
+    # One line, and short: a stray text may be a whole letter.
+    shown = " ".join(str(column.iloc[first]).split())[:40]
+    return [
+        f"{column.name} is unreadable in {_in_rows(int(rows.sum()))} "
+        f"(first: row {first + 1}, '{shown}'); {required} are required"
+    ]
+
+
+def _in_rows(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
 def rows_until(rows: ir.Table, day: dt.date) -> ir.Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,16 @@ from relkit.errors import SourceError, did_you_mean
 from relkit.yaml_fields import Fields
 from relkit.yaml_files import find_upwards, read_yaml
 
-KEYS = ("name", "currency", "synthetic", "made_by", *SETTINGS, "tables", "transactions")
+KEYS = (
+    "name",
+    "currency",
+    "synthetic",
+    "made_by",
+    "max_set_aside",
+    *SETTINGS,
+    "tables",
+    "transactions",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,7 @@ class SourceMapping:
         currency: Of all amounts, or None where it is not known.
         synthetic: Whether the customers are simulated; shown on every page.
         made_by: The command that makes the files, said where they are missing.
+        max_set_aside: Share of a table's rows that may fail, where nobody says another.
     """
 
     shown: str
@@ -43,6 +54,7 @@ class SourceMapping:
     currency: str | None = None
     synthetic: bool = False
     made_by: str | None = None
+    max_set_aside: float | None = None
 
 
 def read_mapping(path: str | os.PathLike[str]) -> SourceMapping:
@@ -87,6 +99,7 @@ class _Draft(Fields):
             "currency": self.currency() or None,
             "synthetic": self._synthetic(),
             "made_by": self._made_by(),
+            "max_set_aside": self._max_set_aside(),
             "tables": self._tables(),
         }
 
@@ -113,6 +126,10 @@ class _Draft(Fields):
             return value or None
         self.faults.append(f"made_by must be a command, as text; found {value!r}")
         return None
+
+    def _max_set_aside(self) -> float | None:
+        share = self.number("max_set_aside", 0, 1)
+        return None if math.isnan(share) else share
 
     def _tables(self) -> dict[str, TableMapping]:
         """Every table's own part over what is said for all of them."""

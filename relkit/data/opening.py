@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from relkit.data.accounts import RowAccount, account_of
@@ -12,7 +12,7 @@ from relkit.data.checking import CheckedRows, Mapped, all_known, check_rows, som
 from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.contracts import TABLES, contracts
 from relkit.data.daily import offer_daily
-from relkit.data.engine import drop, keep, look, make_room, time_zones, today_in, unfused
+from relkit.data.engine import drop, keep, look, make_room, time_zones, today_in, unfused, watch
 from relkit.data.files import FileRecord, RawRows, factors, find_files, joined_by, load
 from relkit.data.keys import (
     AFTER_AS_OF,
@@ -138,13 +138,15 @@ class Tables:
 
     def looked_at(self, name: str, checked: CheckedRows) -> CheckedRows:
         """The same, read from the file again whenever it is asked for."""
-        return CheckedRows(look(self.engine, name, checked.rows), checked.faults)
+        return replace(checked, rows=look(self.engine, name, checked.rows))
 
 
 def _open(tables: Tables, name: str) -> OpenedTable:
     mapping, table = tables.mapping, tables.mapping.tables[name]
     _check_time_zone(tables.engine, mapping, table)
-    raw = load(tables.engine, mapping, table, find_files(mapping, table))
+    files = find_files(mapping, table)
+    before = [(file.shown, file.path, file.path.stat()) for file in files]
+    raw = load(tables.engine, mapping, table, files)
     names = ", ".join(record.path for record in raw.files[:3])
     more = f" and {len(raw.files) - 3} more files" if len(raw.files) > 3 else ""
     where = f"{mapping.shown}, {name} in {names}{more}"
@@ -157,6 +159,8 @@ def _open(tables: Tables, name: str) -> OpenedTable:
     today = today_in(tables.engine, table.reading.time_zone)
     contract = contracts(Circumstances(today, currency))[name]
     checked = _check(tables, contract, table, raw, read)
+    if checked.read_again:
+        watch(tables.engine, before)
     if tables.as_of is not None:
         checked = _until(tables, contract, checked, today, where)
     account = account_of(checked, read)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
+# Where neither the caller nor the source's YAML says another share.
+MAX_SET_ASIDE = 0.01
 LATER_ROWS = ("fault", "set_aside")
 
 
@@ -192,7 +194,7 @@ def open_source(
     path: str | os.PathLike[str],
     *,
     as_of: str | dt.date | None = None,
-    max_set_aside: float = 0.01,
+    max_set_aside: float | None = None,
     later_rows: str = "fault",
 ) -> Source:
     """Read a source, hold every row against its contract, and account for all of them.
@@ -206,8 +208,9 @@ def open_source(
             looked for from the folder where that path starts, then beside the YAML.
         as_of: The last day to look at, like '1998-06-30'; by default the last
             day in the data.
-        max_set_aside: Share of a table's rows that may fail, in [0, 1]. Beyond it
-            nothing is computed, since the rows that are left no longer speak for all.
+        max_set_aside: Share of a table's rows that may fail, in [0, 1]; by default what
+            the YAML says, or 0.01. Beyond it nothing is computed, since the rows that are
+            left no longer speak for all.
         later_rows: What rows after `as_of` are: 'fault' stops, 'set_aside' looks at
             the state as of that day; they do not count towards `max_set_aside`.
 
@@ -219,6 +222,9 @@ def open_source(
     _check_options(max_set_aside, later_rows)
     day = parse_day(as_of, "as_of")
     mapping = read_mapping(path)
+    if max_set_aside is None:
+        said = mapping.max_set_aside
+        max_set_aside = MAX_SET_ASIDE if said is None else said
     tables = Tables(connect(), mapping, day, max_set_aside, later_rows)
     opened = tables.open("transactions")
     first, last = _span(opened)
@@ -244,9 +250,11 @@ def _span(opened: OpenedTable) -> tuple[dt.date, dt.date]:
     return found["first"].date(), found["last"].date()
 
 
-def _check_options(max_set_aside: float, later_rows: str) -> None:
-    number = isinstance(max_set_aside, (int, float)) and not isinstance(max_set_aside, bool)
-    if not number or not 0 <= max_set_aside <= 1:
+def _check_options(max_set_aside: float | None, later_rows: str) -> None:
+    number = max_set_aside is None or (
+        isinstance(max_set_aside, (int, float)) and not isinstance(max_set_aside, bool)
+    )
+    if not number or not 0 <= (max_set_aside or 0) <= 1:
         raise ParameterError(
             f"max_set_aside={max_set_aside!r} must be a share in [0, 1]; give 1 % as 0.01"
         )

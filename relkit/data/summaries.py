@@ -463,7 +463,7 @@ def _begin(known: Cells) -> dt.datetime:
     """The day of the first grain."""
     firsts = [piece.born.min().to_pyarrow().as_py() for piece in known.pieces]
     first = min(each for each in firsts if each is not None)
-    return dt.datetime.combine(first.date(), dt.time())
+    return dt.datetime(first.year, first.month, first.day)
 
 
 def _with_holdout(

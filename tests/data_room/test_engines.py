@@ -144,7 +144,9 @@ def test_customers(tables):
 
 
 def test_counted_unique_rows(tables):
-    counted = rk.count_unique_rows(rk.rfm_summary(tables["transactions"], as_of=AS_OF, unit="week"))
+    counted = rk.rfm_counts(tables["transactions"], as_of=AS_OF, unit="week")
+    summary = rk.rfm_summary(tables["transactions"], as_of=AS_OF, unit="week")
+    pd.testing.assert_frame_equal(counted, rk.count_unique_rows(summary))
     expected = by_hand(COMPANY["transactions"], AS_OF).value_counts(["frequency", "recency", "T"])
     assert counted["customers"].sum() == expected.sum()
     assert counted["customers"].tolist() == expected.sort_index().tolist()
