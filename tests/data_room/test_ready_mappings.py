@@ -232,7 +232,7 @@ def test_zendesk(ready):
 def test_every_mapping_that_is_shipped_is_well_formed(file):
     mapping = read_mapping(file)
     assert "transactions" in mapping.tables
-    assert mapping.synthetic == (name == "world")
+    assert mapping.synthetic == (file.stem == "world")
 
 
 @pytest.mark.parametrize(
