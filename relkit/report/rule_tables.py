@@ -44,7 +44,7 @@ def rules_holes(health: RulesHealth, n: int = MOST_BOXES) -> Table | None:
         **_PART,
         "added": ("label.rules_added", "count"),
     }
-    return _boxes(frame, columns, "rules_holes", n)
+    return _boxes(frame, columns, "rules_holes", n, health.proof.holes.complete)
 
 
 def rules_overlaps(health: RulesHealth, n: int = MOST_BOXES) -> Table | None:
@@ -64,17 +64,29 @@ def rules_overlaps(health: RulesHealth, n: int = MOST_BOXES) -> Table | None:
         "where": ("label.rules_where", "text"),
         **_PART,
     }
-    return _boxes(frame, columns, "rules_overlaps", n)
+    complete = all(overlap.cover.complete for overlap in health.proof.overlaps)
+    return _boxes(frame, columns, "rules_overlaps", n, complete)
 
 
-def _boxes(frame: pd.DataFrame, columns: dict[str, tuple[str, str]], name: str, n: int) -> Table:
-    cut = len(frame) > n
+def _boxes(
+    frame: pd.DataFrame,
+    columns: dict[str, tuple[str, str]],
+    name: str,
+    n: int,
+    complete: bool,
+) -> Table:
+    shown = min(n, len(frame))
+    note = say("note.rules_boxes")
+    if not complete:
+        note = say("note.rules_boxes_many", shown=shown, n=len(frame))
+    elif shown < len(frame):
+        note = say("note.rules_boxes_cut", shown=shown, n=len(frame))
     return table(
         frame.drop(columns="box"),
         columns,
         caption=say(f"table.{name}"),
         name=name,
-        note=say("note.rules_boxes_cut", shown=n, n=len(frame)) if cut else say("note.rules_boxes"),
+        note=note,
         max_rows=n,
     )
 

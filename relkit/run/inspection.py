@@ -75,6 +75,8 @@ def _inspect_tiers(root: Path, path: Path) -> str:
     for overlap in proof.overlaps:
         first, second = overlap.tiers
         lines += [f"  {first} and {second}: {box.text()}" for box in overlap.cover.boxes]
+    if not all(found.complete for found in (proof.holes, *(o.cover for o in proof.overlaps))):
+        lines.append("  and more: these are too many to list")
     lines += [f"  never decides: {tier}, clause {clause}" for tier, clause in proof.shadowed]
     return "\n".join(lines if len(lines) > 1 else [*lines, "  no hole, no overlap: proved"])
 

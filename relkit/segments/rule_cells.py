@@ -16,7 +16,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from relkit.segments.rule_text import AllOf, Comparison, Condition, comparisons, plain_number
+from relkit.segments.rule_text import (
+    AllOf,
+    Comparison,
+    Condition,
+    comparisons,
+    plain_number,
+    quoted,
+)
 from relkit.segments.rule_variables import Variable
 
 # More cells than these are not tried: a proof must not cost more than the report.
@@ -88,7 +95,7 @@ class Bound:
 
     def _value(self, value: float | str) -> str:
         if isinstance(value, str):
-            return f"'{value}'"
+            return quoted(value)
         if self.variable.kind == "flag":
             return "yes" if value else "no"
         if self.variable.ranked:

@@ -30,7 +30,7 @@ _WORDS = {"且": "and", "或": "or", "AND": "and", "OR": "or", "And": "and", "Or
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<number>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)
-      | (?P<quoted>'[^']*'|"[^"]*")
+      | (?P<quoted>'[^']*'|"[^"]*"|“[^”]*”|‘[^’]*’)
       | (?P<sign><=|>=|==|!=|<>|<|>|=|≤|≥|≠)
       | (?P<word>且|或|(?:(?![且或万])[^\W\d])(?:(?![且或])\w)*)
       | (?P<mark>[()%,万−-])
@@ -107,13 +107,18 @@ def condition_text(condition: Condition) -> str:
     """The condition written out, as a rule file could have it."""
     if isinstance(condition, Comparison):
         value = condition.value
-        shown = f"'{value}'" if isinstance(value, str) else plain_number(value)
+        shown = quoted(value) if isinstance(value, str) else plain_number(value)
         return f"{condition.variable} {condition.sign} {shown}"
     between = " and " if isinstance(condition, AllOf) else " or "
     return between.join(
         condition_text(part) if isinstance(part, Comparison) else f"({condition_text(part)})"
         for part in condition.parts
     )
+
+
+def quoted(word: str) -> str:
+    """A word as a rule has it, in quotes that do not stand in it."""
+    return f'"{word}"' if "'" in word else f"'{word}'"
 
 
 def plain_number(value: float) -> str:
@@ -163,6 +168,16 @@ def _compare(column: np.ndarray, sign: str, value: float | str) -> np.ndarray:
     return ~equal & np.asarray(known, dtype=bool)
 
 
+# Quotes first: what stands in them must stay as the data have it.
+_QUOTED_OR_NOT = re.compile(r"""'[^']*'|"[^"]*"|“[^”]*”|‘[^’]*’|[^'"“‘]+""")
+
+
+def _usual_signs(match: re.Match[str]) -> str:
+    """Full-width signs of a Chinese keyboard as the usual ones; quoted words as they are."""
+    found = match[0]
+    return found if found[0] in "'\"“‘" else unicodedata.normalize("NFKC", found)
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     kind: str
@@ -174,8 +189,7 @@ class _Parser:
     """Reads one text from left to right; the only state is how far it has come."""
 
     def __init__(self, text: str, thresholds: Mapping[str, float]) -> None:
-        # Full-width signs of a Chinese keyboard become the usual ones.
-        self.text = unicodedata.normalize("NFKC", str(text)).strip()
+        self.text = _QUOTED_OR_NOT.sub(_usual_signs, str(text)).strip()
         self.thresholds = thresholds
         self.tokens = list(self._read_tokens())
         self.at = 0

@@ -155,6 +155,18 @@ def test_a_proof_that_was_not_made_is_said(monkeypatch):
     assert findings.rules_coverage(alone).key == "rules.whole_unproved"
 
 
+def test_more_holes_than_can_be_listed_are_said(monkeypatch):
+    from relkit.segments import rule_health
+
+    monkeypatch.setattr(rule_health, "MOST_BOXES", 1)
+    health = health_of()
+    assert not health.proof.holes.complete
+    assert findings.rules_holes(health).text().startswith("Holes proved in the rules: more than 1;")
+    assert rule_tables.rules_holes(health).note.text == (
+        "Ranges shown: 1, those with most customers; of more than 1, too many to list."
+    )
+
+
 def test_missing_values_are_said():
     health = health_of(days=[10.0, None, 75.0, None])
     assert findings.rules_missing(health).text() == (

@@ -45,6 +45,8 @@ M = Comparison("M", ">=", 10_000.0)
         ("X > F >= 3", AllOf((Comparison("F", "<", 7.0), Comparison("F", ">=", 3.0)))),
         ("renewal = unclear", Comparison("renewal", "=", "unclear")),
         ("renewal = 'not clear'", Comparison("renewal", "=", "not clear")),
+        ("region = “华东（沪）”", Comparison("region", "=", "华东（沪）")),  # as the data have it
+        ('region = "O\'Neill"', Comparison("region", "=", "O'Neill")),
         ("地区 != 华东", Comparison("地区", "!=", "华东")),
         (
             "renewal in (lost, 'not clear')",
@@ -126,3 +128,9 @@ CONDITIONS = st.recursive(
 @given(CONDITIONS)
 def test_a_condition_written_out_is_read_as_itself(condition):
     assert parse_condition(condition_text(condition)) == condition
+
+
+@pytest.mark.parametrize("word", ["not clear", "O'Neill", "华东（沪）", "ＡＢＣ", "a and b"])
+def test_words_written_out_are_read_as_themselves(word):
+    compared = Comparison("w", "=", word)
+    assert parse_condition(condition_text(compared)) == compared

@@ -44,7 +44,7 @@ def rules_holes(health: RulesHealth) -> Statement:
         return say("rules.no_hole", cells=health.proof.cells)
     first = health.holes.iloc[0]
     return say(
-        "rules.holes",
+        "rules.holes" if health.proof.holes.complete else "rules.holes_many",
         n=len(health.holes),
         where=box_words(first["box"]),
         customers=int(first["customers"]),
