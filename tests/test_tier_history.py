@@ -57,6 +57,7 @@ def test_the_last_instant_of_a_day_counts_and_the_next_one_does_not():
     history = rk.tiers_as_of(rows, "2024-01-31", by="past_spend", shares=(0.5,))
     assert dict(history.to_frame()[["customer_id", "tier"]].to_numpy()) == {"a": "B", "b": "A"}
     assert rk.revenue_between(rows, "2024-01-10", "2024-01-31")["customer_id"].tolist() == ["b"]
+    assert rk.revenue_between(rows, "2024-01-31", "2024-02-01")["customer_id"].tolist() == ["c"]
 
 
 def test_the_same_day_twice_gives_the_same_bytes(transactions):

@@ -19,6 +19,8 @@ from relkit.errors import DataError, ParameterError
 from relkit.segments.cents import sums_by, to_cents
 from relkit.segments.tier_history import TierHistory
 
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldTiers:
@@ -178,7 +180,8 @@ def _beyond(
     ends = np.concatenate([[0.0], borders, [1.0]])
     # Nothing lies above the best tier, and nothing below the last.
     top, bottom = ends[held] * (1 - band), ends[np.minimum(held + 1, len(ends) - 1)] * (1 + band)
-    return np.where(now < held, rank <= top, rank > bottom)
+    # .3 × .75 is .22499999999999998 on a computer, and .225 stands on that border.
+    return np.where(now < held, rank <= top + _ROUNDING, rank > bottom + _ROUNDING)
 
 
 def _with_tiers(history: TierHistory, held: NDArray[np.intp]) -> TierHistory:
