@@ -23,8 +23,9 @@ import pandas as pd
 from scipy.stats import chi2, chisquare
 
 from relkit.frequency.cadence import Cadence, Contact
-from relkit.frequency.decision import DecisionRule
-from relkit.frequency.estimand import ValueTerms
+from relkit.frequency.decision import DecisionRule, TierDecision, decide
+from relkit.frequency.estimand import ValueTerms, value_by_arm
+from relkit.frequency.guardrails import check_guardrails
 from relkit.frequency.plan import Guardrail
 from relkit.frequency.read_out import FrequencyReadOut, read_frequency_experiment
 from relkit.frequency.sums import ArmSums
@@ -113,12 +114,19 @@ def harmful(f: float, best: float) -> Effects:
     return Effects(np.exp(-0.4 * part), np.exp(0.8 * part), np.exp(0.7 * part))
 
 
+def faint(f: float, best: float) -> Effects:
+    """A tenth of the effects of the smooth world: most arms are nearly the same."""
+    one = smooth(f, best)
+    return Effects(one.buying**0.1, one.leaving**0.1, one.complaints**0.1)
+
+
 WORLDS: dict[str, Callable[[float, float], Effects]] = {
     "smooth": smooth,
     "cliff": cliff,
     "rising": rising,
     "flat": flat,
     "harmful": harmful,
+    "faint": faint,
 }
 TERMS = ValueTerms(
     residual_value={tier.name: tier.residual for tier in TIERS},
@@ -259,69 +267,118 @@ def read(world: str, sums: ArmSums) -> FrequencyReadOut:
     )
 
 
-def experiment(world: str, n: int, seed: int, stream: int = EVALUATION, drawn: bool | None = None
-               ) -> list[dict[str, object]]:  # fmt: skip
-    """One experiment: a row a tier, what was said and what is true."""
+def experiment(
+    world: str,
+    n: int,
+    seed: int,
+    stream: int = EVALUATION,
+    drawn: bool | None = None,
+    todays: Sequence[str] = (TODAY,),
+) -> list[dict[str, object]]:
+    """One experiment: a row a tier and cadence of today, what was said and what is true."""
     place = list(WORLDS).index(world)
     rng = np.random.default_rng([stream, place, n, seed])
     sums = simulate(world, n, rng, n > CUSTOMER_LEVEL if drawn is None else drawn)
-    answer, true = read(world, sums), truth(world)
-    today, rows = ARMS.index(TODAY), []
-    for t, tier in enumerate(TIERS):
-        one = answer.decisions[tier.name]
-        chosen = ARMS.index(one.arm) if one.action == "switch" and one.arm else today
-        best = int(answer.curves.expected[t].argmax())
-        harm = true.complaints[t, chosen] / true.complaints[t, today]
-        rows.append(
-            {
-                "seed": seed,
-                "tier": tier.name,
-                "action": one.action,
-                "arm": one.arm,
-                "chosen": chosen,
-                "covered": answer.brackets.covers(t, true.best_dose[t]),
-                "best_in_set": bool(answer.brackets.best_set[t, true.net[t].argmax()]),
-                "width": float(answer.brackets.best_set[t].sum()),
-                "attainable": tier.share * (true.net[t].max() - true.net[t, today]),
-                "by_curve": tier.share * (true.net[t, best] - true.net[t, today]),
-                "by_rule": tier.share * (true.net[t, chosen] - true.net[t, today]),
-                "worse": bool(true.net[t, chosen] < true.net[t, today]),
-                "harmful": bool(harm > COMPLAINT_MARGIN),
-                "more": chosen > today,
-                "effect": answer.shape.effect[t],
-            }
-        )
+    answer, passed, rule = read(world, sums), gates(sums), rule_of(world)
+    rows = []
+    for current in todays:
+        decided = answer.decisions
+        if current != TODAY:
+            rails = check_guardrails(sums, GUARDRAILS, current)
+            decided = decide(answer.curves, answer.shape, rails, current, rule, passed, True)
+        for t in range(len(TIERS)):
+            row = judged(world, t, ARMS.index(current), answer, decided.tiers[t])
+            rows.append({"seed": seed, "today": current} | row)
     return rows
 
 
-def study(world: str, n: int, experiments: int, first: int = 0, stream: int = EVALUATION,
-          drawn: bool | None = None) -> pd.DataFrame:  # fmt: skip
+def judged(
+    world: str, t: int, today: int, answer: FrequencyReadOut, one: TierDecision
+) -> dict[str, object]:
+    """What was decided in a tier beside the truth."""
+    true, share = truth(world), TIERS[t].share
+    chosen = ARMS.index(one.arm) if one.action == "switch" and one.arm else today
+    best = int(answer.curves.expected[t].argmax())
+    gain = share * (true.net[t] - true.net[t, today])
+    harm = true.complaints[t, chosen] / true.complaints[t, today]
+    return {
+        "tier": TIERS[t].name,
+        "action": one.action,
+        "arm": one.arm,
+        "covered": answer.brackets.covers(t, true.best_dose[t]),
+        "width": float(answer.brackets.best_set[t].sum()),
+        "attainable": gain.max(),
+        "by_curve": gain[best],
+        "by_rule": gain[chosen],
+        "worse": bool(gain[chosen] < 0),
+        "harmful": bool(harm > COMPLAINT_MARGIN),
+        "more": chosen > today,
+        "effect": answer.shape.effect[t],
+    }
+
+
+def study(
+    world: str,
+    n: int,
+    experiments: int,
+    first: int = 0,
+    stream: int = EVALUATION,
+    drawn: bool | None = None,
+    todays: Sequence[str] = ARMS,
+) -> pd.DataFrame:
     """Rows of many experiments."""
     seeds = range(first, first + experiments)
-    return pd.DataFrame(
-        [row for seed in seeds for row in experiment(world, n, seed, stream, drawn)]
-    )
+    each = (experiment(world, n, seed, stream, drawn, todays) for seed in seeds)
+    return pd.DataFrame([row for rows in each for row in rows])
 
 
-def summary(rows: pd.DataFrame) -> dict[str, float]:
-    """One line of the table."""
-    rows = rows.assign(false=rows["worse"] | rows["harmful"])
-    wrong = rows.groupby("seed")["false"].any()
-    attainable = rows["attainable"].sum()
+def summary(every: pd.DataFrame) -> dict[str, float]:
+    """One line of the table; today's cadence is TODAY unless another is said."""
+    every = every.assign(false=every["worse"] | every["harmful"])
+    rows = every[every["today"] == TODAY]
     shares = rows["action"].value_counts(normalize=True)
+    by_today = every.groupby("today")
+    wrong = every.groupby(["today", "seed"])["false"].any().groupby("today").mean()
+    caught = by_today["by_curve"].sum() / by_today["attainable"].sum()
     line = {
         "covered": rows["covered"].mean(),
         "covered, worst tier": rows.groupby("tier")["covered"].mean().min(),
         "arms in the set": rows["width"].mean(),
-        "captured by the curve": rows["by_curve"].sum() / attainable,
-        "captured by the rule": rows["by_rule"].sum() / attainable,
-        "false switch, any tier": wrong.mean(),
-        "false switch, a tier": rows["false"].mean(),
+        "curve captures": caught[TODAY],
+        "curve captures, mean of todays": caught.mean(),
+        "rule captures": rows["by_rule"].sum() / rows["attainable"].sum(),
+        "false switch": wrong[TODAY],
+        "false switch, worst today": wrong.max(),
         "more contacts": rows["more"].mean(),
-        "effect shown": rows["effect"].mean(),
+        "effect shown": rows.groupby("seed")["effect"].any().mean(),
     }
-    return line | {a: float(shares.get(a, 0.0)) for a in
-                   ("switch", "keep", "extend", "add_arm", "no_verdict")}  # fmt: skip
+    names = ("switch", "keep", "extend", "add_arm", "no_verdict")
+    return line | {name: float(shares.get(name, 0.0)) for name in names}
+
+
+def shapes_of_the_sources(world: str, n: int, experiments: int) -> dict[str, float]:
+    """How often 95 % intervals for the best frequency hold, of the U-curve and the bracket.
+
+    The quadratic in log(1 + dose), with normal draws of its coefficients, as an analyst
+    would fit it; in every tier.
+    """
+    true, held = truth(world), []
+    for seed in range(experiments):
+        rng = np.random.default_rng([EVALUATION, list(WORLDS).index(world), n, seed])
+        value = value_by_arm(simulate(world, n, rng, n > CUSTOMER_LEVEL), CADENCES, TERMS)
+        x = np.log1p(DOSES)
+        design = np.column_stack([np.ones_like(x), x, x * x])
+        fine = np.log1p(np.linspace(0, 8, 401))
+        grid = np.column_stack([np.ones_like(fine), fine, fine * fine])
+        for t in range(len(TIERS)):
+            weight = 1 / value.gross.standard_error[t] ** 2
+            covariance = np.linalg.inv(design.T @ (design * weight[:, None]))
+            middle = covariance @ design.T @ (weight * value.gross.mean[t])
+            drawn = rng.multivariate_normal(middle, covariance, 400) @ grid.T
+            peak = np.expm1(fine)[(drawn - COST * MONTHS * np.expm1(fine)).argmax(1)]
+            low, high = np.quantile(peak, [0.025, 0.975])
+            held.append(low <= true.best_dose[t] <= high)
+    return {"quadratic": float(np.mean(held))}
 
 
 def main(words: Sequence[str] = ()) -> None:
@@ -331,16 +388,23 @@ def main(words: Sequence[str] = ()) -> None:
     parser.add_argument("--world", choices=list(WORLDS), action="append")
     parser.add_argument("--customers", type=int, action="append")
     parser.add_argument("--tuning", action="store_true", help="other experiments, to choose by")
+    parser.add_argument("--drawn", action="store_true", help="draw the sums at every size")
     options = parser.parse_args(words)
     stream = TUNING if options.tuning else EVALUATION
     lines = {}
     for world in options.world or WORLDS:
         for n in options.customers or SIZES:
             start = time.process_time()
-            rows = study(world, n, options.experiments, options.seed, stream)
-            lines[world, n] = summary(rows) | {"seconds": time.process_time() - start}
-    with pd.option_context("display.width", 250, "display.max_columns", 30):
-        print(pd.DataFrame(lines).T.rename_axis(["world", "customers"]).round(3).to_string())
+            drawn = True if options.drawn else None
+            rows = study(world, n, options.experiments, options.seed, stream, drawn)
+            lines[world, n] = summary(rows)
+            if world in ("smooth", "cliff") and not options.tuning:
+                lines[world, n] |= shapes_of_the_sources(world, n, min(options.experiments, 100))
+            lines[world, n]["seconds"] = time.process_time() - start
+            print(world, n, {k: round(float(v), 3) for k, v in lines[world, n].items()}, flush=True)
+    table = pd.DataFrame(lines).rename_axis(columns=["world", "customers"]).T
+    with pd.option_context("display.width", 280, "display.max_columns", 30):
+        print(table.round(3).to_string())
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ REASONS = (
     "guardrail_undecided",
     "gain_uncertain",  # P(better) below what is asked
     "loss_too_large",  # expected loss above what is borne
-    "plain_difference_disagrees",  # the arms' own means do not point the same way
+    "plain_difference_unclear",  # the two arms' own customers alone do not show it
     "best_at_the_edge",  # the highest tested arm may be the best
     "better_arm_between",  # an arm between two tested ones would be better
 )
@@ -267,9 +267,10 @@ class _Facts:
             found.append("gain_uncertain")
         if self.loss[arm] >= rule.loss_of(self.tier):
             found.append("loss_too_large")
-        # The curve may carry an arm along with its neighbours; its own customers must agree.
-        if self.plain[arm] <= 0:
-            found.append("plain_difference_disagrees")
+        # A smooth curve carries an arm along with its neighbours: where two arms are worth
+        # nearly the same, it can be sure of the wrong one. Their own customers must say it too.
+        if self.plain[arm] < normal_quantile(2 * rule.probability - 1):
+            found.append("plain_difference_unclear")
         return tuple(found)
 
 
