@@ -167,7 +167,9 @@ def _check_values(ids: pd.Series, values: np.ndarray) -> None:
             "and at least one"
         )
     faults = []
-    repeated = ids[ids.duplicated()]
+    if ids.isna().any():
+        faults.append(f"customer_id is empty in {ids.isna().sum():,} rows")
+    repeated = ids[ids.duplicated() & ids.notna()]
     if len(repeated):
         faults.append(
             f"customer_id is repeated in {len(repeated):,} rows (first: "

@@ -99,6 +99,11 @@ def test_faults_are_said_together():
         rank_tiers(["a", "a", "b"], [1, 2, np.nan])
 
 
+def test_an_empty_id_is_said():
+    with pytest.raises(DataError, match="customer_id is empty in 2 rows"):
+        rank_tiers(pd.Series(["a", None, None]), [1, 2, 3])
+
+
 def test_no_customers():
     with pytest.raises(DataError, match="at least one"):
         rank_tiers([], [])
