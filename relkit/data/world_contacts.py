@@ -55,6 +55,7 @@ def touches_table(world: WorldParameters, people: Consumers, ids: pa.Array, bloc
     """The table `touches` of a block of consumers.
 
     After a customer has left, contacts go on, since nobody knows, but are not answered.
+    They end when a customer unsubscribes.
     """
     rng = world.stream("touches", block)
     who, when, phase = _contacts(rng, world, people)
@@ -74,6 +75,11 @@ def touches_table(world: WorldParameters, people: Consumers, ids: pa.Array, bloc
     tired = complaint_multiplier(people.dose)[who, phase]
     unsubscribes = here & ~phone & (rng.random(count) < UNSUBSCRIBED * tired)
     depth = np.where(phone, np.where(rng.random(count) < 0.1, 2, 1), 0)
+    kept = _until_the_first(unsubscribes, who)
+    who, when, channel, content = who[kept], when[kept], channel[kept], content[kept]
+    phone, depth, count = phone[kept], depth[kept], int(kept.sum())
+    delivered, opens, clicks = delivered[kept], opens[kept], clicks[kept]
+    replies, unsubscribes = replies[kept], unsubscribes[kept]
     return table(
         touch_id=numbered("SYN-K", (people.number[who], 8), (place_within(who) + 1, 4)),
         customer_id=ids.take(pa.array(who)),
@@ -91,6 +97,14 @@ def touches_table(world: WorldParameters, people: Consumers, ids: pa.Array, bloc
         replied=flags(replies),
         unsubscribed=flags(unsubscribes, ~phone),
     )
+
+
+def _until_the_first(event: Array, who: Array) -> Array:
+    """Rows of each customer, in the order of time, up to the first with the event."""
+    earlier = np.cumsum(event) - event
+    starts = np.flatnonzero(np.r_[True, who[1:] != who[:-1]]) if len(who) else np.zeros(0, int)
+    lengths = np.diff(np.r_[starts, len(who)])
+    return earlier == np.repeat(earlier[starts], lengths)
 
 
 def _contacts(
