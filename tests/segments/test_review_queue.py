@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relkit.errors import ParameterError, SourceError
@@ -65,6 +65,7 @@ def test_all_tied_tag_nobody_and_one_customer_is_the_top():
     ),
     st.randoms(),
 )
+@settings(max_examples=50, deadline=None)
 def test_nobody_below_the_edge_is_better_and_order_never_matters(rows, random):
     frame = scores(rows)
     made = rfm_scores(frame)
