@@ -145,9 +145,7 @@ def quality_gaps(supplied: SourceInventory) -> Statement:
     values = {"table": f"quality.table.{longest.table}", "days": longest.days}
     if len(supplied.gaps) == 1:
         return say("quality.gaps_one", first=longest.first, **values)
-    silent = len({gap.table for gap in supplied.gaps})
-    n = len(supplied.gaps)
-    return say("quality.gaps_many", n=n, tables=silent, first=longest.first, **values)
+    return say("quality.gaps_many", n=len(supplied.gaps), first=longest.first, **values)
 
 
 def quality_gap_rule(min_days: int) -> Statement:
