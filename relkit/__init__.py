@@ -46,6 +46,12 @@ _HOMES = {
     "relkit.frequency.balance": ["collisions", "covariate_balance", "sample_ratio_test"],
     "relkit.frequency.effects": ["arm_effects", "explored"],
     "relkit.frequency.sequential": ["confidence_sequence"],
+    "relkit.frequency.plan_reading": [
+        "planned_sums",
+        "read_planned_experiment",
+        "rule_of",
+        "terms_of",
+    ],
     "relkit.frequency.freezing": ["freeze_plan", "plan_state"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],
