@@ -124,8 +124,8 @@ def test_what_is_wrong_is_said(customers):
     frame = frame_of(customers, customers["margin"])
     with pytest.raises(DataError, match="no column 'sum_y2'"):
         ArmSums.of_frames({"margin": frame.drop(columns="sum_y2")})
+    both = pd.concat([frame.assign(week=0), frame.assign(week=1)])
     with pytest.raises(DataError, match="of 2 weeks"):
-        both = pd.concat([frame.assign(week=0), frame.assign(week=1)])
         ArmSums.of_frames({"margin": both})
     with pytest.raises(DataError, match="tier b, arm 4: 0 rows"):
         ArmSums.of_frames({"margin": frame.iloc[:-1]})
@@ -133,8 +133,8 @@ def test_what_is_wrong_is_said(customers):
         ArmSums.of_frames({"margin": frame[frame["arm"] == "0"]})
     with pytest.raises(DataError, match="counts other customers"):
         ArmSums.of_frames({"margin": frame, "complaints": frame.assign(n=frame["n"] + 1)})
+    other = frame.assign(sum_x=frame["sum_x"] * 2)
     with pytest.raises(DataError, match="another covariate"):
-        other = frame.assign(sum_x=frame["sum_x"] * 2)
         ArmSums.of_frames({"margin": frame, "complaints": other})
     with pytest.raises(DataError, match="not finite"):
         ArmSums.of_frames({"margin": frame.assign(sum_y=np.inf)})
