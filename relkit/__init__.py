@@ -17,6 +17,7 @@ _HOMES = {
     "relkit.data.consent": ["consent"],
     "relkit.data.contact_rates": ["contact_rates"],
     "relkit.data.experiment_outcomes": ["experiment_outcomes"],
+    "relkit.data.experiment_checks": ["experiment_checks"],
     "relkit.data.experiment_sums": ["experiment_sums"],
     "relkit.data.summaries": [
         "activity_by_period",
@@ -52,6 +53,7 @@ _HOMES = {
         "rule_of",
         "terms_of",
     ],
+    "relkit.frequency.trust": ["TrustLimits", "check_trust"],
     "relkit.frequency.freezing": ["freeze_plan", "plan_state"],
     "relkit.segments.scores": ["rfm_scores"],
     "relkit.segments.tiers": ["rank_tiers"],

@@ -131,9 +131,10 @@ def experiment_outcomes(
         DataError: no assignments, or nobody whose window is over.
     """
     _check_weeks(window_weeks, covariate_weeks, retained_within_weeks)
-    assignments, name = _assignments(source, experiment)
+    name = experiment_name(source, experiment)
+    assignments = assigned_units(source, name)
     end = midnight_after(source.as_of)
-    units = assignments.mutate(until=_later(assignments.assigned_at, window_weeks))
+    units = assignments.mutate(until=window_end(assignments, window_weeks))
     whole = units.filter(units.until <= end)
     assigned, inside = units.count().execute(), whole.count().execute()
     if not inside:
@@ -184,40 +185,73 @@ def _check_weeks(window: int, covariate: int, retained: int) -> None:
         raise ParameterError("the lengths of an experiment", faults)
 
 
-def _assignments(source: Source, experiment: str | None) -> tuple[ir.Table, str]:
-    """customer_id, tier, arm, assigned_at of one experiment, and its id."""
-    import ibis
+def experiment_name(source: Source, experiment: str | None) -> str:
+    """The id of the experiment: the one that is asked for, or the only one there is.
 
+    Raises:
+        DataError: no assignments.
+        ParameterError: no such experiment, or several and none was named.
+    """
     if not source.has("assignments"):
         raise DataError(
             "not supplied: assignments; who was in which arm must be known, "
             "map the table in the source's YAML"
         )
-    rows = source.assignments
-    known = sorted(rows.experiment_id.cast("string").to_pyarrow().unique().to_pylist())
+    ids = source.assignments.experiment_id.cast("string")
+    known = sorted(ids.to_pyarrow().unique().to_pylist())
     if experiment is None and len(known) > 1:
         raise ParameterError(f"the assignments are of {', '.join(known)}; say which: experiment=")
-    name = experiment or known[0] if known else experiment
+    name = str(experiment) if experiment is not None else (known or [""])[0]
     if name not in known:
-        listed = ", ".join(known) or "none"
         raise ParameterError(
-            f"no experiment '{name}' in the assignments; there are {listed}"
-            f"{did_you_mean(str(name), known)}"
+            f"no experiment '{name}' in the assignments; there are {', '.join(known) or 'none'}"
+            f"{did_you_mean(name, known)}"
         )
-    rows = rows.filter(rows.experiment_id.cast("string") == name)
+    return name
+
+
+def assigned_units(source: Source, experiment: str) -> ir.Table:
+    """customer_id, tier, arm, assigned_at of everybody in an experiment; lazy."""
+    import ibis
+
+    rows = source.assignments
+    rows = rows.filter(rows.experiment_id.cast("string") == experiment)
     stratum = rows.stratum.cast("string") if "stratum" in rows.columns else ibis.literal("all")
     return rows.select(
         customer_id=rows.customer_id.cast("string"),
         tier=stratum.fill_null("all"),
         arm=rows.arm.cast("string"),
         assigned_at=rows.assigned_at.cast("timestamp"),
-    ), str(name)
+    )
 
 
-def _later(at: ir.TimestampValue, weeks: int) -> ir.TimestampValue:
+def window_end(units: ir.Table, weeks: int) -> ir.TimestampColumn:
+    """The instant each customer's window ends."""
     import ibis
 
-    return at + ibis.interval(days=7 * weeks)
+    return units.assigned_at + ibis.interval(days=7 * weeks)
+
+
+def sent_contacts(source: Source) -> ir.Table:
+    """touched, at, delivered, response_known, unsubscribed of every outbound touch; lazy.
+
+    A touch of which nobody says who called whom is the company's; one of which nobody
+    says whether it arrived did.
+    """
+    touches = source.touches
+    if "direction" in touches.columns:
+        touches = touches.filter(touches.direction.fill_null("outbound") == "outbound")
+    columns = set(touches.columns)
+    delivered = touches.delivered.fill_null(True) if "delivered" in columns else True
+    known = touches.opened.notnull() if "opened" in columns else False
+    left = touches.unsubscribed.fill_null(False) if "unsubscribed" in columns else False
+    return touches.select(
+        touched=touches.customer_id.cast("string"),
+        at=touches.occurred_at.cast("timestamp"),
+        delivered=_one_if(delivered),
+        response_known=_one_if(known),
+        unsubscribed=_one_if(left),
+    )
 
 
 def _with_purchases(
@@ -254,22 +288,11 @@ def _with_purchases(
 
 def _with_touches(units: ir.Table, source: Source) -> ir.Table:
     """Contacts that reached the customer, and whether they unsubscribed, in the window."""
-    touches = source.touches
-    sent = touches.delivered.fill_null(True) if "delivered" in touches.columns else True
-    if "direction" in touches.columns:
-        # Where nobody says who called whom, a touch is the company's.
-        sent = (touches.direction.fill_null("outbound") == "outbound") & sent
-    left = touches.unsubscribed.fill_null(False) if "unsubscribed" in touches.columns else False
-    rows = touches.select(
-        touched=touches.customer_id.cast("string"),
-        at=touches.occurred_at.cast("timestamp"),
-        contacts=_one_if(sent),
-        unsubscribes=_one_if(left),
-    )
+    rows = sent_contacts(source)
     joined = units.inner_join(rows, units.customer_id == rows.touched)
     joined = joined.filter((joined["at"] >= joined.assigned_at) & (joined["at"] < joined.until))
     counted = joined.group_by("customer_id").agg(
-        contacts=joined.contacts.sum(), unsubscribes=joined.unsubscribes.max()
+        contacts=joined.delivered.sum(), unsubscribes=joined.unsubscribed.max()
     )
     return _joined(units, counted, ("contacts", "unsubscribes"))
 

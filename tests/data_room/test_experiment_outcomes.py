@@ -167,3 +167,61 @@ def test_tables_that_are_missing_are_named(source):
     assert "complaints" not in outcomes.metrics
     with pytest.raises(ParameterError, match="tickets is not supplied"):
         outcomes.totals(["complaints"])
+
+
+# ---- what the gates are given ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def checks(source, outcomes):
+    return rk.experiment_checks(source, outcomes)
+
+
+def test_everybody_who_was_assigned_is_counted(checks, world, outcomes):
+    assigned = world.tables["assignments"]
+    by_hand = assigned.groupby(["stratum", "arm"]).size()
+    counted = checks.assigned.set_index(["tier", "arm"])["customers"]
+    assert counted.to_dict() == by_hand.to_dict()
+    late = checks.too_late.set_index(["tier", "arm"])
+    assert late["customers"].to_dict() == by_hand.to_dict()
+    assert late["too_late"].sum() == outcomes.too_late
+    first = assigned["assigned_at"].min().normalize()
+    weeks = (assigned["assigned_at"].dt.normalize() - first).dt.days // 7
+    by_week = checks.assigned_by_week.set_index(["arm", "week"])["customers"]
+    assert by_week.to_dict() == assigned.groupby(["arm", weeks.rename("week")]).size().to_dict()
+
+
+def test_contacts_are_counted_as_by_hand(checks, by_hand, world):
+    frame = checks.contacts.set_index(["tier", "arm"])
+    own = by_hand.assign(contacted=by_hand["contacts"] > 0).groupby(["tier", "arm"])
+    assert frame["customers"].to_dict() == own.size().to_dict()
+    np.testing.assert_allclose(frame["delivered"], own["contacts"].sum().loc[frame.index])
+    assert (frame["contacted"] >= own["contacted"].sum().loc[frame.index]).all()
+    before = checks.before.set_index(["tier", "arm"])
+    np.testing.assert_allclose(before["sum_x"], own["x"].sum().loc[before.index])
+
+
+def test_a_contact_after_unsubscribing_is_found(world, source, outcomes):
+    # The world keeps to it; one contact of somebody who unsubscribed is planted.
+    assert rk.experiment_checks(source, outcomes).after_unsubscribing["after"].sum() == 0
+    touches = world.tables["touches"].copy()
+    inside = touches[touches["occurred_at"] >= "2024-10-15"]
+    inside = inside[inside["customer_id"].str.startswith("SYN-C")]
+    busy = inside["customer_id"].value_counts().index[0]
+    earlier = inside.index[inside["customer_id"] == busy][0]
+    touches["unsubscribed"] = touches["unsubscribed"].astype("boolean")
+    touches.loc[earlier, "unsubscribed"] = True
+    end = pd.Timestamp("2024-09-30") + pd.Timedelta(weeks=WINDOW)
+    own = touches[touches["customer_id"] == busy]
+    after = own[(own["occurred_at"] > own.loc[earlier, "occurred_at"]) & (own["occurred_at"] < end)]
+
+    class Planted:
+        """The source with the planted touches."""
+
+        def __getattr__(self, name):
+            import ibis
+
+            return ibis.memtable(touches) if name == "touches" else getattr(source, name)
+
+    found = rk.experiment_checks(Planted(), outcomes).after_unsubscribing
+    assert found["after"].sum() == len(after) > 0
