@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from relkit.data.grains import check_day, midnight, midnight_after, refuse_no_table
+from relkit.data.grains import check_day, in_engine, midnight, midnight_after, refuse_no_table
 from relkit.errors import DataError, ParameterError, did_you_mean
 from relkit.units import days_per
 
@@ -95,7 +95,7 @@ def _as_table(rows: ir.Table | pd.DataFrame, needed: Sequence[str]) -> ir.Table:
     missing = [f"no column '{n}'{did_you_mean(n, names)}" for n in needed if n not in names]
     if missing:
         raise DataError(f"{', '.join(needed)} are needed; there are {', '.join(names)}", missing)
-    return rows if isinstance(rows, ibis.Table) else ibis.memtable(rows.reset_index(drop=True))
+    return rows if isinstance(rows, ibis.Table) else in_engine(rows)
 
 
 def _contacts(rows: ir.Table, direction: str) -> ir.Table:

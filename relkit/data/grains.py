@@ -82,7 +82,7 @@ def as_table(transactions: ir.Table | pd.DataFrame) -> ir.Table:
     if faults:
         raise DataError("transactions cannot be counted; put right, or drop, what is said", faults)
     if not isinstance(transactions, ibis.Table):
-        table = ibis.memtable(transactions.reset_index(drop=True))
+        table = in_engine(transactions)
     if "kind" not in table.columns:
         table = table.mutate(kind=(table.amount < 0).ifelse("refund", "purchase"))
     return table.select(
@@ -91,6 +91,20 @@ def as_table(transactions: ir.Table | pd.DataFrame) -> ir.Table:
         occurred_at=table.occurred_at.cast("timestamp"),
         amount=table.amount,
     )
+
+
+def in_engine(frame: pd.DataFrame) -> ir.Table:
+    """A frame as a table of an engine in this process."""
+    import ibis
+    import pyarrow as pa
+
+    # Ids that are numbers in some rows and text in others are text.
+    mixed = [
+        name for name in frame.columns if name == "customer_id" and frame[name].dtype == object
+    ]
+    frame = frame.astype(dict.fromkeys(mixed, "str"))
+    # By way of Arrow: Ibis asks pandas for an option that it warns of, at every frame.
+    return ibis.memtable(pa.Table.from_pandas(frame, preserve_index=False))
 
 
 def refuse_no_table(rows: object, name: str) -> None:

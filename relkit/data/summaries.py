@@ -21,6 +21,7 @@ from relkit.data.grains import (
     check_day,
     check_grain,
     days_between,
+    in_engine,
     last_grain,
     midnight_after,
     rows_until,
@@ -180,9 +181,7 @@ def count_unique_rows(summary: pd.DataFrame) -> pd.DataFrame:
     Returns:
         frequency, recency, T, customers; sorted; attrs as in `summary`.
     """
-    import ibis
-
-    rows = Cells((ibis.memtable(summary[_HISTORY]),))
+    rows = Cells((in_engine(summary[_HISTORY]),))
     counted = _with_whole_frequency(rows.counted(_unique_rows, _HISTORY, "customers"))
     counted.attrs = dict(summary.attrs)
     return counted
@@ -288,7 +287,7 @@ def activity_by_period(
         revenue_returning=joined.revenue.sum(where=~new).cast("float64"),
         first_at=joined.first_at.min(),
     )
-    return _without_gaps(per_period.to_pandas(), rows, day, period)
+    return _without_gaps(per_period.to_pyarrow().to_pandas(), rows, day, period)
 
 
 def _without_gaps(found: pd.DataFrame, rows: ir.Table, day: dt.date, period: str) -> pd.DataFrame:

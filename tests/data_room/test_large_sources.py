@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -175,7 +177,7 @@ def test_too_little_memory_is_said_with_what_to_do(project):
     assert "TMPDIR" in str(told.value).replace("\n", " ")
 
 
-@pytest.mark.parametrize("given", ["much", "2 GB", "1", "-5"])
+@pytest.mark.parametrize("given", ["much", "2 GB", "149", "-5"])
 def test_memory_that_cannot_be_meant(monkeypatch, given):
     monkeypatch.setenv("RELKIT_MEMORY_MB", given)
     with pytest.raises(ParameterError, match="RELKIT_MEMORY_MB=.* must be a whole number of MB"):
@@ -247,3 +249,16 @@ def test_all_faults_of_a_frame_at_once():
 def test_contacts_and_outcomes_of_no_table():
     with pytest.raises(DataError, match="found nothing"):
         rk.contact_rates(None, "2025-01-01", "2025-01-31")
+
+
+def test_nothing_is_warned_of_where_warnings_are_errors():
+    warnings.simplefilter("error")
+    rows = frame_of(occurred_at=pd.to_datetime(["2025-01-01", "2025-01-05"]))
+    rk.count_unique_rows(rk.rfm_summary(rows, as_of="2025-02-01"))
+    rk.activity_by_period(rows, "2025-02-01")
+    rk.holdout_summary(rows, "2025-01-03", "2025-02-01", "day")
+
+
+def test_ids_that_are_numbers_in_some_rows_are_text():
+    rows = frame_of(customer_id=["a", 7])
+    assert rk.rfm_summary(rows, as_of="2025-02-01")["customer_id"].tolist() == ["7", "a"]

@@ -350,5 +350,5 @@ def test_no_purchase_to_summarise(summarise):
 def test_a_frame_without_what_is_needed():
     with pytest.raises(DataError, match="did you mean 'customer_ids'"):
         rfm_summary(TINY.rename(columns={"customer_id": "customer_ids"}), "2025-01-13")
-    with pytest.raises(DataError, match="amount is empty in 1 rows"):
+    with pytest.raises(DataError, match="amount is empty in 1 row;"):
         rfm_summary(TINY.assign(amount=[1.0, None, 1, 1, 1, 1]), "2025-01-13")
