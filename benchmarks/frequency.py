@@ -339,12 +339,14 @@ def summary(every: pd.DataFrame) -> dict[str, float]:
     shares = rows["action"].value_counts(normalize=True)
     by_today = every.groupby("today")
     wrong = every.groupby(["today", "seed"])["false"].any().groupby("today").mean()
-    caught = by_today["by_curve"].sum() / by_today["attainable"].sum()
+    attainable = by_today["attainable"].sum()
+    # Where today's cadence is the best everywhere, nothing can be captured.
+    caught = by_today["by_curve"].sum()[attainable > 0] / attainable[attainable > 0]
     line = {
         "covered": rows["covered"].mean(),
         "covered, worst tier": rows.groupby("tier")["covered"].mean().min(),
         "arms in the set": rows["width"].mean(),
-        "curve captures": caught[TODAY],
+        "curve captures": caught.get(TODAY, np.nan),
         "curve captures, mean of todays": caught.mean(),
         "rule captures": rows["by_rule"].sum() / rows["attainable"].sum(),
         "false switch": wrong[TODAY],

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from relkit.errors import DataError, ParameterError, did_you_mean
 from relkit.frequency.cadence import Cadence
-from relkit.frequency.plan import ExperimentPlan
 from relkit.frequency.sums import ArmMeans, ArmSums, Floats
 from relkit.units import convert, periods_per_year
 
@@ -69,17 +68,6 @@ class ValueTerms:
             faults.append(f"weeks={self.weeks!r} must be a positive number")
         if faults:
             raise ParameterError("the terms of value", faults)
-
-    @classmethod
-    def of_plan(cls, plan: ExperimentPlan) -> ValueTerms:
-        """As the plan says."""
-        return cls(
-            residual_value=plan.residual_value,
-            complaint_cost=plan.complaint_cost,
-            contact_cost=plan.contact_cost,
-            weeks=plan.window_weeks,
-            dose_weights=plan.dose_weights,
-        )
 
     @property
     def months(self) -> float:
