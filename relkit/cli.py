@@ -178,13 +178,18 @@ def index(outputs: Path | None) -> None:
 @_workers
 @_traceback
 def demo(language: str, outputs: Path | None, workers: int, traceback: bool) -> None:
-    """Run the three notebooks on CDNOW's real customers, in English or Chinese."""
-    from relkit.run.demo import closing_words, demo_requests
+    """Run the notebooks on CDNOW's real customers and on simulated ones, in English or Chinese."""
+    from relkit.run.demo import closing_words, demo_requests, make_world
+    from relkit.run.progress import shown_path
     from relkit.run.runner import find_root
     from relkit.run.workers import worst
 
     root = find_root(Path.cwd())
-    outcomes = _run(demo_requests(root, language, outputs), workers, traceback)
+    requests = demo_requests(root, language, outputs)
+    written = make_world(root)
+    if written is not None:
+        click.echo(f"{shown_path(written)}: a synthetic world, for what CDNOW has no tables for")
+    outcomes = _run(requests, workers, traceback)
     index_page = (outputs or root / "outputs").absolute() / "index.html"
     click.echo(closing_words(outcomes, index_page, language))
     sys.exit(worst(outcomes))

@@ -1,4 +1,4 @@
-"""The demo: three notebooks on CDNOW, and how to go on from there."""
+"""The demo: notebooks on CDNOW and on the synthetic world, and how to go on from there."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from pathlib import Path
 from relkit.errors import ParameterError
 from relkit.run.workers import Outcome, Request
 
-NOTEBOOKS = ("customer_value", "segments", "review_deck")
-FILES = {"en": "cdnow.yaml", "zh": "cdnow_zh.yaml"}
+# What transactions are enough for runs on CDNOW, what needs more tables on the world.
+REPORTS = (
+    ("customer_value", "cdnow"),
+    ("segments", "cdnow"),
+    ("review_deck", "cdnow"),
+    ("data_quality", "world"),
+)
+ENDINGS = {"en": "", "zh": "_zh"}
+WORLD = Path("data") / "world"
+WORLD_CUSTOMERS, WORLD_SEED = 20_000, 1
 _ON_FROM_HERE = {
     "en": """\
 How to go on
@@ -44,12 +52,27 @@ def demo_requests(root: Path, language: str, outputs: Path | None) -> list[Reque
     Raises:
         ParameterError: no demo in this language.
     """
-    if language not in FILES:
-        raise ParameterError(f"language={language!r} must be one of {', '.join(FILES)}")
+    if language not in ENDINGS:
+        raise ParameterError(f"language={language!r} must be one of {', '.join(ENDINGS)}")
     return [
-        Request(root / "params" / notebook / FILES[language], outputs=outputs)
-        for notebook in NOTEBOOKS
+        Request(root / "params" / notebook / f"{source}{ENDINGS[language]}.yaml", outputs=outputs)
+        for notebook, source in REPORTS
     ]
+
+
+def make_world(root: Path) -> Path | None:
+    """Write the synthetic world that reports read, if it is not there yet.
+
+    Returns:
+        The folder that was written, or None.
+    """
+    folder = root / WORLD
+    if folder.exists():
+        return None
+    from relkit.data.world_files import write_world
+
+    write_world(folder, WORLD_CUSTOMERS, WORLD_SEED)
+    return folder
 
 
 def closing_words(outcomes: Sequence[Outcome], index: Path, language: str) -> str:
@@ -69,8 +92,8 @@ def closing_words(outcomes: Sequence[Outcome], index: Path, language: str) -> st
             if (outcome.folder / f"{page}.html").exists():
                 name = outcome.request.path.parent.name
                 path = shown_path(latest / f"{page}.html")
-                lines.append(f"  {name:<16}{set_cell_size(labels[page], 8)}{path}")
-    lines.append(f"  {set_cell_size(labels['index'], 24)}{shown_path(index)}")
+                lines.append(f"  {name:<22}{set_cell_size(labels[page], 8)}{path}")
+    lines.append(f"  {set_cell_size(labels['index'], 30)}{shown_path(index)}")
     if all(outcome.folder is not None for outcome in outcomes):
         lines += ["", _ON_FROM_HERE[language]]
     return "\n".join(lines)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from relkit import __version__
 from relkit.cli import main
 from relkit.errors import BusyError, ParameterError, RelkitError
-from relkit.run.demo import closing_words, demo_requests
+from relkit.run.demo import closing_words, demo_requests, make_world
 from relkit.run.workers import Outcome, Request, worst
 
 ROOT = Path(__file__).parents[2]
@@ -153,10 +153,11 @@ def test_the_worst_exit_code_is_that_of_all():
     assert (RelkitError.exit_code, ParameterError.exit_code, BusyError.exit_code) == (1, 2, 75)
 
 
-@pytest.mark.parametrize(("language", "file"), [("en", "cdnow.yaml"), ("zh", "cdnow_zh.yaml")])
-def test_the_demo_runs_files_that_are_there_and_says_how_to_go_on(language, file, tmp_path):
+@pytest.mark.parametrize(("language", "ending"), [("en", ""), ("zh", "_zh")])
+def test_the_demo_runs_files_that_are_there_and_says_how_to_go_on(language, ending, tmp_path):
     requests = demo_requests(ROOT, language, tmp_path)
-    assert [request.path.name for request in requests] == [file] * 3
+    names = {request.path.name for request in requests}
+    assert names == {f"cdnow{ending}.yaml", f"world{ending}.yaml"}
     assert all(request.path.is_file() for request in requests)
     folder = tmp_path / "review_deck-cdnow" / "20260101T000000Z-abcd"
     folder.mkdir(parents=True)
@@ -164,13 +165,24 @@ def test_the_demo_runs_files_that_are_there_and_says_how_to_go_on(language, file
         (folder / page).touch()
     outcomes = [Outcome(request, 0, folder=folder) for request in requests]
     said = closing_words(outcomes, tmp_path / "index.html", language)
-    assert said.count("latest/report.html") == 3
-    assert said.count("latest/deck.html") == 3
+    assert said.count("latest/report.html") == len(requests)
+    assert said.count("latest/deck.html") == len(requests)
     assert "index.html" in said
     assert "./kit lab" in said
     assert (ROOT / "params/sources/template.yaml").is_file()
     assert "params/sources/template.yaml" in said
     assert "./kit" not in closing_words([Outcome(requests[0], 1)], tmp_path / "i", language)
+
+
+def test_the_demo_writes_its_world_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("relkit.run.demo.WORLD_CUSTOMERS", 60)
+    written = make_world(tmp_path)
+    assert written == tmp_path / "data" / "world"
+    shipped = (ROOT / "params/sources/world.yaml").read_text(encoding="utf-8")
+    for table in ("transactions", "touches", "assignments"):
+        assert f"files: data/world/data/{table}.parquet" in shipped
+        assert (written / "data" / f"{table}.parquet").is_file()
+    assert make_world(tmp_path) is None
 
 
 def test_help_and_list_are_quick(project):
