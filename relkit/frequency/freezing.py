@@ -8,16 +8,22 @@ keys and spaces are no change.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from relkit.errors import ParameterError
+from relkit.frequency.kept_content import (
+    Change,
+    as_json,
+    changes_between,
+    content_hash,
+    read_record,
+    record_path,
+    write_whole,
+)
 from relkit.frequency.plan_file import plan_from, read_plan
 from relkit.yaml_files import find_upwards, read_yaml
 
@@ -26,21 +32,6 @@ if TYPE_CHECKING:
 
 ENDING = ".frozen.json"
 FORMAT = "relkit frozen plan 1"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One place of a plan that is not as it was frozen.
-
-    Attributes:
-        place: Where, such as 'guardrails: complaints: margin'.
-        was: As frozen; None where it is new.
-        now: As it stands; None where it is gone.
-    """
-
-    place: str
-    was: str | None
-    now: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,7 @@ class PlanState:
 
 def plan_hash(content: Mapping[Any, Any]) -> str:
     """SHA-256 of what a plan says, whatever its comments, spaces and order of keys."""
-    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+    return content_hash(content)
 
 
 def freeze_plan(path: str | os.PathLike[str], today: dt.date | None = None) -> PlanState:
@@ -106,7 +97,7 @@ def freeze_plan(path: str | os.PathLike[str], today: dt.date | None = None) -> P
             "frozen_on": str(today or dt.date.today()),
             "content": content,
         }
-        _write(_record_path(found), json.dumps(record, ensure_ascii=False, indent=1) + "\n")
+        write_whole(record_path(found, ENDING), as_json(record))
     return plan_state(path)
 
 
@@ -120,13 +111,13 @@ def plan_state(path: str | os.PathLike[str]) -> PlanState:
     found, content = _content(path)
     now = plan_hash(content)
     starts_on = plan_from(content, found.name).starts_on
-    record = _read(_record_path(found))
+    record = read_record(record_path(found, ENDING), FORMAT, "A frozen plan")
     if record is None:
         return PlanState("not_frozen", now, None, None, starts_on, ())
     frozen_on = dt.date.fromisoformat(record["frozen_on"])
     # By the date that was frozen: moving the start must not make a late freeze early.
-    started = plan_from(record["content"], _record_path(found).name).starts_on
-    changes = tuple(_changes(record["content"], content))
+    started = plan_from(record["content"], record_path(found, ENDING).name).starts_on
+    changes = tuple(changes_between(record["content"], content))
     late = "frozen" if frozen_on < started else "frozen_late"
     status = "changed" if record["sha256"] != now else late
     return PlanState(status, now, record["sha256"], frozen_on, started, changes)
@@ -136,55 +127,3 @@ def _content(path: str | os.PathLike[str]) -> tuple[Path, dict[Any, Any]]:
     found, _ = find_upwards(path, what="plan")
     content, _ = read_yaml(found, found.name, example="params/experiments/world.yaml")
     return found, content
-
-
-def _canonical(content: Any) -> str:
-    return json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-
-
-def _record_path(plan: Path) -> Path:
-    return plan.with_name(plan.stem + ENDING)
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        record = None
-    whole = isinstance(record, dict) and record.get("format") == FORMAT
-    if not whole or plan_hash(record.get("content", {})) != record.get("sha256"):
-        raise ParameterError(
-            f"{path.name} is not as it was written: its hash does not fit its content; "
-            "bring it back from version control. A frozen plan is never edited"
-        )
-    return record
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all."""
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise
-
-
-def _changes(was: Any, now: Any, place: str = "") -> Iterator[Change]:
-    if isinstance(was, Mapping) and isinstance(now, Mapping):
-        for key in [*was, *(key for key in now if key not in was)]:
-            inside = f"{place}: {key}" if place else str(key)
-            yield from _changes(was.get(key), now.get(key), inside)
-    elif was != now:
-        yield Change(place, _shown(was), _shown(now))
-
-
-def _shown(value: Any) -> str | None:
-    if value is None:
-        return None
-    return _canonical(value) if isinstance(value, (Mapping, list)) else str(value)

@@ -36,6 +36,7 @@ NO_REPORTS = {
     "tiers": "tier rules",
     "tags": "a list of tags",
     "experiments": "the plan of an experiment",
+    "policies": "a cadence policy",
 }
 _CHECKED_ALONE = ("sources", "tiers")
 
