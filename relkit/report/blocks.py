@@ -7,6 +7,7 @@ travels in the notebook's output as JSON. The data it becomes are in ``nodes``.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -38,6 +39,9 @@ from relkit.report.vocabulary import all_texts
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as ChartFigure
+
+# Files that a provenance lists one by one; a footer has to fit on a slide.
+_MOST_FILES = 5
 
 __all__ = [
     "MIME", "Block", "Column", "Details", "Figure", "Gate", "Phrase", "Provenance", "Saved",
@@ -300,15 +304,26 @@ def provenance(
     said = _told(whole, customers)
     simulated = bool(said.pop("synthetic", False)) if synthetic is None else bool(synthetic)
     said.pop("synthetic", None)
-    files = tuple(
-        (visible(str(f.get("path", ""))), _rows(f.get("rows")), str(f.get("sha256", "")))
-        for f in said.pop("files", None) or ()
-    )
+    files = _told_files(said.pop("files", None) or ())
     given = {name: value for name, value in said.items() if value is not None}
     facts = tuple((_named(name), _fact(name, value)) for name, value in given.items())
     shown = ((name, visible(str(value))) for name, value in (parameters or {}).items())
     kept = {str(name): _plain_fact(value) for name, value in whole.items()}
     return Provenance(facts, files, tuple(shown), simulated, _source_line(given), kept)
+
+
+def _told_files(files: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str], ...]:
+    """Path, rows and hash of each; of many the last ones, as a rule those of the tables
+    beside transactions, in one line with the hash of their hashes. A run's record has all."""
+    first, rest = (files, []) if len(files) <= _MOST_FILES else (files[:2], files[2:-1])
+    told = [(str(f.get("path", "")), f.get("rows"), str(f.get("sha256", ""))) for f in first]
+    if rest:
+        whole = hashlib.sha256("".join(str(f.get("sha256", "")) for f in rest).encode())
+        line = say("provenance.other_files", n=len(rest)).text()
+        told.append((line, sum(f.get("rows") or 0 for f in rest), whole.hexdigest()))
+        last = files[-1]
+        told.append((str(last.get("path", "")), last.get("rows"), str(last.get("sha256", ""))))
+    return tuple((visible(path), _rows(rows), sha256) for path, rows, sha256 in told)
 
 
 def _told(whole: Mapping[str, Any], customers: int | None) -> dict[str, Any]:
@@ -328,7 +343,9 @@ def _told(whole: Mapping[str, Any], customers: int | None) -> dict[str, Any]:
     mapping = said.pop("mapping", None)
     if isinstance(mapping, Mapping):
         said["files"] = [*(said.get("files") or ()), mapping]
-    said.pop("ids_given", None)
+    # Accounts of more tables than transactions have a page of their own, and the run's record.
+    for name in ("ids_given", "tables"):
+        said.pop(name, None)
     return told | said
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from relkit.data.quality.row_funnel import Funnel
     from relkit.data.quality.service_failures import FailureModes
     from relkit.data.quality.source_inventory import SourceInventory
-    from relkit.data.sources import Source
 
 # Enough of a hash to find a file by; the whole one stands in the saved table.
 HASH_SHOWN = 12
@@ -178,25 +176,6 @@ def needed(found: object) -> Table | None:
         "optional": ("quality.label.optional", "text"),
     }
     return table(frame, columns, caption=say("quality.caption.needed"), name="needed")
-
-
-def origin(source: Source) -> dict[str, Any]:
-    """What a source says of itself, at the length of a footer: its transactions' files, and the
-    others in one line with the hash of their hashes; `files` lists every one."""
-    told = source.describe()
-    own = len(source.files)
-    others = told["files"][own:]
-    if others:
-        digest = hashlib.sha256("".join(each["sha256"] for each in others).encode()).hexdigest()
-        line = {
-            "path": say("quality.other_files", n=len(others)).text(),
-            "bytes": sum(each["bytes"] for each in others),
-            "rows": sum(each["rows"] for each in others),
-            "sha256": digest,
-        }
-        told["files"] = [*told["files"][:own], line]
-    told.pop("tables", None)
-    return told
 
 
 def shortfalls(lacks: Shortfalls) -> Table:
