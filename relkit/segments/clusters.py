@@ -178,6 +178,11 @@ def find_clusters(
     points = _scaled(frame[varying].to_numpy(float))
     different = len(np.unique(points, axis=0))
     _check_enough(k, different)
+    # Loaded first: a limit holds only for what is already there when it is set, and threads
+    # that wait for each other on a busy machine take thirty times as long.
+    import sklearn.cluster
+    import sklearn.metrics
+    import sklearn.mixture  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     # Sums over several threads may differ in the last digit, and with them a border case.
