@@ -137,6 +137,16 @@ def test_too_little_data_for_a_gain_asks_for_more():
     assert one.more_customers > 1
 
 
+def test_a_curve_that_is_sure_is_not_enough_where_the_arms_themselves_are_not():
+    # From 1 on more contacts do harm, so a smooth curve expects it between 0 and 1 too.
+    sums = sums_of((102.8, 99.9, 91.8, 81.6), (0.06, 0.1, 0.1, 0.1), spread=300.0)
+    answer = read_frequency_experiment(**arguments(sums))
+    one = answer.decisions["a"]
+    assert one.probability_better > 0.9
+    assert one.reasons == ("plain_difference_unclear",)
+    assert one.action == "extend"
+
+
 def test_every_reason_is_known_and_in_the_frame():
     answer = read_frequency_experiment(**arguments(sums_of((90, 100, 110, 95), FEWER_COMPLAINTS)))
     frame = answer.to_frame()
@@ -171,10 +181,11 @@ def test_break_even_is_where_the_two_cadences_are_worth_the_same():
         assert value.net[0, 2] == pytest.approx(value.net[0, 1], abs=1e-9)
 
 
-def test_the_decision_turns_where_sensitivity_says():
+@pytest.mark.parametrize("factors", [(0.0, 0.25, 0.5, 1.0, 2.0, 4.0), (0.0, 1.0, 64.0)])
+def test_the_decision_turns_where_sensitivity_says(factors):
     sums = sums_of((90, 100, 110, 95), FEWER_COMPLAINTS, (0.5, 0.5, 0.48, 0.5))
     given = arguments(sums)
-    found = sensitivity(**given)
+    found = sensitivity(**given, factors=factors)
     assert found.flips
     assert {flip.term for flip in found.flips} >= {"residual_value"}
     for flip in found.flips:
