@@ -217,6 +217,17 @@ def world(out: Path, customers: int, seed: int, kind: Any, faults: bool, csv: bo
 
 
 @main.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+def freeze(plan: Path) -> None:
+    """Freeze the PLAN of an experiment before its start; later changes are shown."""
+    from relkit.frequency.freezing import freeze_plan
+    from relkit.run.inspection import inspect_file
+
+    freeze_plan(plan.absolute())
+    click.echo(inspect_file(plan))
+
+
+@main.command()
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option(
     "--out",

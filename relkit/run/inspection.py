@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from relkit.errors import DataError, NotebookError, ParameterError, RelkitError
 from relkit.run.notebook import read_notebook, title_and_question
+from relkit.run.other_files import ALONE
 from relkit.run.params import read_parameter_cell
 from relkit.run.publish import Outputs, read_ledger
-from relkit.run.runner import check, find_root
+from relkit.run.runner import NO_REPORTS, check, find_root
 
 if TYPE_CHECKING:
     from relkit.data.sources import Source
@@ -22,25 +23,28 @@ _SOURCE_OPTIONS = ("as_of", "max_set_aside", "later_rows")
 
 
 def inspect_file(path: Path, overrides: Sequence[tuple[str, str]] = ()) -> str:
-    """Check a report, a source or tier rules, and say what was found.
+    """Check a file of params/, and say what was found.
 
     Args:
-        path: ``params/<notebook>/<report>.yaml``, ``params/sources/<source>.yaml`` or
-            ``params/tiers/<rules>.yaml``.
+        path: ``params/<notebook>/<report>.yaml``, ``params/sources/<source>.yaml``, or
+            tier rules, a list of tags, the plan of an experiment.
         overrides: (name, text) pairs that come before what a report's file says.
 
     Raises:
         ParameterError, NotebookError, SourceError, DataError: what is wrong.
     """
     absolute = path.absolute()
-    if absolute.parent.name == "sources":
+    kind = absolute.parent.name
+    if kind == "sources" or kind in ALONE:
         if overrides:
-            raise ParameterError(f"{path}: a source has no parameters; --set goes with a report")
-        return _inspect_source(find_root(absolute.parent), absolute, {})
-    if absolute.parent.name == "tiers":
-        if overrides:
-            raise ParameterError(f"{path}: tier rules have no parameters; --set goes with a report")
-        return _inspect_tiers(find_root(absolute.parent), absolute)
+            raise ParameterError(
+                f"{path}: {NO_REPORTS[kind]} has no parameters; --set goes with a report"
+            )
+        root = find_root(absolute.parent)
+        if kind == "sources":
+            return _inspect_source(root, absolute, {})
+        shown = absolute.relative_to(root).as_posix()
+        return ALONE[kind](absolute, shown)
     checked = check(path, overrides)
     lines = [
         f"{checked.file.shown}: parameters are right for notebooks/{checked.file.notebook}.ipynb"
@@ -50,35 +54,6 @@ def inspect_file(path: Path, overrides: Sequence[tuple[str, str]] = ()) -> str:
         options = {k: checked.parameters[k] for k in _SOURCE_OPTIONS if k in checked.parameters}
         lines.append(_inspect_source(checked.file.root, checked.file.root / source, options))
     return "\n".join(lines)
-
-
-def _inspect_tiers(root: Path, path: Path) -> str:
-    """Who wins, and what the rules leave open or give twice, for any customer there could be."""
-    from relkit.segments.named_segments import read_rfm_segments
-    from relkit.segments.rule_file import read_tier_rules
-    from relkit.segments.rule_health import prove_rules
-    from relkit.yaml_files import read_yaml
-
-    near = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-    if path.is_file() and "segments" in read_yaml(path, near)[0]:
-        names = read_rfm_segments(path)
-        return (
-            f"{near}: {len(names.names)} segments, every code of {names.bands} bands has exactly "
-            f"one: {', '.join(names.names)}"
-        )
-    rules = read_tier_rules(path)
-    proof = prove_rules(rules)
-    lines = [f"{near}: {len(rules.tiers)} tiers, by precedence: {', '.join(rules.precedence)}"]
-    if not proof.proved:
-        return f"{lines[0]}\n  too many cases to prove holes: {proof.cells:,} of {proof.limit:,}"
-    lines += [f"  in no tier: {box.text()}" for box in proof.holes.boxes]
-    for overlap in proof.overlaps:
-        first, second = overlap.tiers
-        lines += [f"  {first} and {second}: {box.text()}" for box in overlap.cover.boxes]
-    if not all(found.complete for found in (proof.holes, *(o.cover for o in proof.overlaps))):
-        lines.append("  and more: these are too many to list")
-    lines += [f"  never decides: {tier}, clause {clause}" for tier, clause in proof.shadowed]
-    return "\n".join(lines if len(lines) > 1 else [*lines, "  no hole, no overlap: proved"])
 
 
 def _inspect_source(root: Path, path: Path, options: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ NO_REPORTS = {
     "experiments": "the plan of an experiment",
     "policies": "a cadence policy",
 }
-_CHECKED_ALONE = ("sources", "tiers")
+_CHECKED_ALONE = ("sources", "tiers", "tags", "experiments")
 
 
 @dataclass(frozen=True, slots=True)
