@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -165,6 +165,11 @@ def value_by_arm(sums: ArmSums, cadences: Sequence[Cadence], terms: ValueTerms) 
             "all outcomes are the same; there is nothing to learn from",
             [f"tier {tier}: every customer has the same value" for tier in still],
         )
+    # In a small arm all may be alike by chance; that does not make its mean certain.
+    alike = gross.standard_error <= 0
+    if alike.any():
+        usual = gross.spread[:, None] / np.sqrt(gross.n)
+        gross = replace(gross, standard_error=np.where(alike, usual, gross.standard_error))
     cost = np.array([arm.cost_per_month(terms.contact_cost) for arm in arms]) * terms.months
     return ArmValue(gross=gross, doses=doses[order], cost=cost, terms=terms)
 

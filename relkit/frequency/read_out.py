@@ -31,7 +31,7 @@ class FrequencyReadOut:
         shape: Does frequency do anything at all.
         curves: The response of each tier.
         brackets: Between which tested doses the best lies.
-        spline: Another method on the same data, as a cross-check.
+        spline: Another method on the same data, as a cross-check; None with two arms.
         guardrails: What must not get worse.
         decisions: One a tier.
     """
@@ -41,7 +41,7 @@ class FrequencyReadOut:
     shape: ShapeTest
     curves: ResponseCurves
     brackets: Brackets
-    spline: SplineCheck
+    spline: SplineCheck | None
     guardrails: GuardrailResults
     decisions: Decisions
 
@@ -94,7 +94,7 @@ def read_frequency_experiment(
         shape=shape,
         curves=curves,
         brackets=curves.brackets(),
-        spline=spline_check(value),
+        spline=spline_check(value) if len(value.arms) > 2 else None,
         guardrails=rails,
         decisions=decide(curves, shape, rails, today, rule, gates, randomised),
     )

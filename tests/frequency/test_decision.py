@@ -147,6 +147,14 @@ def test_a_curve_that_is_sure_is_not_enough_where_the_arms_themselves_are_not():
     assert one.action == "extend"
 
 
+def test_two_arms_are_enough():
+    given = arguments(sums_of((90, 100, 110, 95), FEWER_COMPLAINTS))
+    given["cadences"] = given["cadences"][1:3]
+    answer = read_frequency_experiment(**given)
+    assert answer.spline is None
+    assert (answer.decisions["a"].action, answer.decisions["a"].arm) == ("switch", "2")
+
+
 def test_every_reason_is_known_and_in_the_frame():
     answer = read_frequency_experiment(**arguments(sums_of((90, 100, 110, 95), FEWER_COMPLAINTS)))
     frame = answer.to_frame()

@@ -94,3 +94,13 @@ def test_todays_cadence_must_be_an_arm_of_every_tier():
         todays_arms({"a": "3"}, ["a", "b"], ["0", "4"])
     assert "tier 'a': today's cadence '3'" in told.value.faults[0]
     assert "tier 'b': today's cadence is not said" in told.value.faults[1]
+
+
+def test_an_arm_whose_few_customers_are_all_alike_is_not_certain(sums):
+    frame = pd.DataFrame({"arm": ["none", "monthly", "both"] * 3, "tier": "a"})
+    frame["margin"] = [0.0, 5, 9, 0, 7, 3, 0, 6, 1]
+    few = ArmSums.of_units(frame.assign(complaints=0.0, retained=0.0),
+                           ["margin", "complaints", "retained"])  # fmt: skip
+    value = value_by_arm(few, CADENCES, TERMS)
+    # Variances within the arms 0, 1 and 52 / 3, each of 3 customers.
+    assert value.gross.standard_error[0, 0] == pytest.approx(np.sqrt((0 + 1 + 52 / 3) / 3 / 3))
