@@ -97,6 +97,7 @@ _HOMES = {
     "relkit.studies.comparison": ["compare_models", "try_comparison"],
     "relkit.studies.experiment_design": ["before_start", "day_before", "other_experiments"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
+    "relkit.studies.experiment": ["study_experiment"],
     "relkit.studies.profile": ["customer_profile"],
     "relkit.studies.customer_facts": ["customer_facts"],
     "relkit.studies.customers": ["alive_matrix", "tier_worth", "win_back_list"],
