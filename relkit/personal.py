@@ -72,6 +72,10 @@ _CLOCK = re.compile(
     r" ?(Z|UTC|GMT|[-+]\d{2}:?\d{2}|[-+]\d{2})?$",
     re.IGNORECASE,
 )
+_CURRENCY_LOOK = re.compile(
+    r"[A-Z]{3}|[$€£¥₩₹]|[A-Z]{2}[$¥]|(?i:eur|euros?|usd|(?:us )?dollars?|cny|rmb|yuan|gbp|pounds?"
+    r"|sterling|jpy|yen|chf|francs?)|[人民币美欧日港元镑圆块]{1,3}"
+)
 _VALUE_LOOK = re.compile(r"[-+]?[\d.,]*\d[\d.,]*$|\d{1,4}[-/.年]\d{1,2}[-/.月]\d{1,4}")
 _WORD_LOOK = re.compile(r"[^\W\d_]{1,24}(?:[ _/-][^\W\d_]{1,24})?|\d{1,3}|[A-Z]{3}")
 
@@ -136,8 +140,8 @@ def looks_right(kind: str, text: str) -> bool:
     """Whether a text looks like a value of its kind of column, and so like nothing else.
 
     Args:
-        kind: 'number', 'time', 'day', 'choice' or 'flag', as contracts have it; of any
-            other kind nothing can be told from the look.
+        kind: 'number', 'time', 'day', 'choice' or 'flag', as contracts have it, or
+            'currency'; of any other kind nothing can be told from the look.
         text: What stands there.
     """
     bared = text.strip()
@@ -151,6 +155,8 @@ def looks_right(kind: str, text: str) -> bool:
         # Two words that both begin with a capital are rather somebody's name.
         named = len(bared.split()) > 1 and bared.istitle()
         return _WORD_LOOK.fullmatch(bared) is not None and not named
+    if kind == "currency":
+        return _CURRENCY_LOOK.fullmatch(bared) is not None
     return False
 
 
@@ -160,5 +166,7 @@ def shown_header(names: Sequence[str]) -> tuple[str, ...]:
     Where the header is missing, what stands in its place is the first customer. One cell
     that is a number, a day or an address tells that, and then none of them is said.
     """
-    is_header = not any(_VALUE_LOOK.match(name.strip()) or has_address(name) for name in names)
+    # Read with another separator, a row is one cell that holds them all.
+    cells = re.split(r"[;,|\t]", names[0]) if len(names) == 1 else names
+    is_header = not any(_VALUE_LOOK.match(cell.strip()) or has_address(cell) for cell in cells)
     return tuple(name if is_header else f"like {shape(name)}" for name in names)

@@ -42,7 +42,7 @@ _WHOLE = re.compile(r"-?\d+\.0+")
 CUSTOMER_ID, PERSONAL, ANYTHING, PLAIN = "customer_id", "personal", "anything", "plain"
 # The mark of a plain frame that was protected before it was shown.
 GUARDED = "<!-- relkit: protected -->"
-LOOKS_LIKE = ("number", "time", "day", "choice", "flag")
+LOOKS_LIKE = ("number", "time", "day", "choice", "flag", "currency")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def shown_cell(holds: str, text: str) -> str:
 
     Args:
         holds: What its column should hold: 'number', 'time', 'day', 'choice', 'flag',
-            'customer_id', 'personal', 'plain' or 'anything'.
+            'currency', 'customer_id', 'personal', 'plain' or 'anything'.
         text: What stands there.
 
     Returns:

@@ -59,8 +59,9 @@ def held_by(table: str, column: str) -> str:
     if is_personal(column) or (kind == "text" and column in FREE_TEXT):
         return PERSONAL
     if column == "currency":
-        return "choice"
-    return PLAIN if kind == "text" else kind
+        return "currency"
+    # A text that is neither free nor personal is a word or two, such as a region.
+    return "choice" if kind == "text" else kind
 
 
 def in_rows(rows: int) -> str:

@@ -31,6 +31,7 @@ from relkit.data.textfiles import (
 )
 from relkit.data.workbooks import workbook_rows
 from relkit.errors import SourceError, did_you_mean
+from relkit.personal import shown_header
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -269,17 +270,19 @@ def _resolve(
         SourceError: columns that are not there, all of them, or twice there.
     """
     names = dict.fromkeys(name for each in wanted for name in factors(each, header))
+    # Of a file without a header this is its first row, somebody's name and address.
+    said = shown_header(header)
     faults = []
     for name in names:
         if header.count(name) > 1:
             faults.append(f"column '{name}' stands {header.count(name)} times in the header")
         elif name not in header:
-            faults.append(f"no column '{name}'{did_you_mean(name, header)}")
+            faults.append(f"no column '{name}'{did_you_mean(name, said)}")
     if faults:
         heading = f"{shown} does not have the columns that {mapping.shown} maps"
         if before is not None:
             heading += f", though {before} has them"
-        listed = ", ".join(header)
+        listed = ", ".join(said)
         raise SourceError(
             heading, [*faults, f"its columns are: {listed}{_header_hint(header, table)}"]
         )

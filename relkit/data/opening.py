@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from relkit.data.accounts import RowAccount, account_of
 from relkit.data.checking import CheckedRows, Mapped, all_known, check_rows, some_repeat
 from relkit.data.complaints import describe_faults, in_rows
 from relkit.data.contracts import TABLES, contracts
+from relkit.data.currencies import currency_of
 from relkit.data.daily import offer_daily
 from relkit.data.engine import drop, keep, look, make_room, time_zones, today_in, unfused, watch
 from relkit.data.files import FileRecord, RawRows, factors, find_files, joined_by, load
@@ -23,6 +24,7 @@ from relkit.data.keys import (
     mark_unknown,
 )
 from relkit.data.mapping import SourceMapping
+from relkit.data.reading_faults import in_words
 from relkit.data.schemas import Circumstances, Contract, midnight_after
 from relkit.data.shared_rows import (
     mark_nobody,
@@ -31,9 +33,9 @@ from relkit.data.shared_rows import (
     spread_orders,
 )
 from relkit.data.table_mapping import TableMapping
+from relkit.data.textfiles import FoundFile
 from relkit.data.values import WrongType, exact_amount
 from relkit.errors import DataError, ParameterError, SourceError, did_you_mean
-from relkit.yaml_fields import CURRENCY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -145,17 +147,28 @@ def _open(tables: Tables, name: str) -> OpenedTable:
     mapping, table = tables.mapping, tables.mapping.tables[name]
     _check_time_zone(tables.engine, mapping, table)
     files = find_files(mapping, table)
+    # A damaged page shows only when its rows are asked for, whoever asks.
+    with in_words(_where(mapping, name, [file.shown for file in files])):
+        return _read_and_checked(tables, name, files)
+
+
+def _where(mapping: SourceMapping, name: str, shown: Sequence[str]) -> str:
+    names = ", ".join(shown[:3])
+    more = f" and {len(shown) - 3} more files" if len(shown) > 3 else ""
+    return f"{mapping.shown}, {name}" + (f" in {names}{more}" if names else "")
+
+
+def _read_and_checked(tables: Tables, name: str, files: Sequence[FoundFile]) -> OpenedTable:
+    mapping, table = tables.mapping, tables.mapping.tables[name]
     before = [(file.shown, file.path, file.path.stat()) for file in files]
     raw = load(tables.engine, mapping, table, files)
-    names = ", ".join(record.path for record in raw.files[:3])
-    more = f" and {len(raw.files) - 3} more files" if len(raw.files) > 3 else ""
-    where = f"{mapping.shown}, {name} in {names}{more}"
+    where = _where(mapping, name, [record.path for record in raw.files])
     read = sum(record.rows for record in raw.files)
     tables.most_rows = max(tables.most_rows, read)
     make_room(tables.engine, tables.most_rows)
     if read == 0 and name == "transactions":
         raise DataError(f"{where}: there are no rows; at least one transaction is required")
-    currency = _currency(mapping, table, raw)
+    currency = currency_of(mapping, table, raw)
     today = today_in(tables.engine, table.reading.time_zone)
     contract = contracts(Circumstances(today, currency))[name]
     checked = _check(tables, contract, table, raw, read)
@@ -193,36 +206,6 @@ def _check_time_zone(engine: Any, mapping: SourceMapping, table: TableMapping) -
             f"{mapping.shown}: time_zone: {zone} is not a name of a time zone"
             f"{did_you_mean(zone, known)}; write it like Europe/Berlin or Asia/Shanghai"
         )
-
-
-def _currency(mapping: SourceMapping, table: TableMapping, raw: RawRows) -> str | None:
-    """The one currency of a source: as declared, or as its column says.
-
-    Raises:
-        DataError: the column has several and none is declared.
-    """
-    if mapping.currency is not None or "currency" not in table.mapped:
-        return mapping.currency
-    if "currency" in table.constants:
-        counts: list[Any] = [{"code": table.constants["currency"]}]
-    else:
-        column = raw.rows[f"column_{raw.columns.index(table.columns['currency'])}"]
-        code = column.cast("string").strip().nullif("")
-        found = raw.rows.select(code=code).drop_null().group_by("code").agg(n=lambda t: t.count())
-        counts = found.order_by("code").to_pyarrow().to_pylist()
-    if len(counts) > 1:
-        listed = ", ".join(f"{each['code']} in {in_rows(each['n'])}" for each in counts)
-        raise DataError(
-            f"{mapping.shown}, {table.name}: several currencies, {listed}; one run has one: "
-            "convert the amounts, or set currency: and max_set_aside to leave the others out"
-        )
-    if counts and not CURRENCY.fullmatch(counts[0]["code"]):
-        raise DataError(
-            f"{mapping.shown}, {table.name}: currency says '{counts[0]['code']}', which is no "
-            "three-letter code such as EUR or CNY; set currency: to the code, and take the column "
-            "out of the mapping"
-        )
-    return str(counts[0]["code"]) if counts else None
 
 
 def _check(

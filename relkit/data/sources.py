@@ -143,10 +143,11 @@ class Source:
         Returns:
             `file`, `row` (as a spreadsheet numbers it, the header being row 1;
             in Parquet the first data row is 1), the mapped columns as text as they
-            stand in the file, and `reason`, several joined by '; '.
+            stand in the file, and `reason`, several joined by '; '. Shown in a report or
+            saved by it, a cell that is not what its column should hold keeps only its shape.
         """
         opened = self._tables.open(table)
-        return rows_set_aside(opened.checked, opened.raw, opened.files)
+        return rows_set_aside(opened.checked, opened.raw, opened.files, opened.mapping)
 
     def describe(self) -> dict[str, Any]:
         """All that a run record and a page's footer need, as JSON can hold it.

@@ -425,6 +425,19 @@ def test_a_currency_that_is_no_code(make_source):
     assert "currency says 'euro', which is no three-letter code such as EUR" in said
 
 
+def test_a_parquet_that_is_damaged_is_named(make_source, project):
+    path = make_source(GOOD)
+    rewrite(path, "format: csv", "format: parquet")
+    file = project / "data/shop.csv"
+    rows = {"customer": [f"C{i}" for i in range(3000)], "day": "2025-01-01", "amount": range(3000)}
+    pd.DataFrame(rows).to_parquet(file)
+    whole = bytearray(file.read_bytes())
+    whole[len(whole) // 4 : len(whole) // 4 + 200] = b"\xff" * 200
+    file.write_bytes(whole)
+    said = message(SourceError, path)
+    assert said.startswith("params/sources/shop.yaml, transactions in data/shop.csv: a file cannot")
+
+
 def test_mixed_currencies(make_source):
     content = "customer,day,amount,cur\n1,2025-01-01,10,USD\n1,2025-01-02,10,EUR\n"
     said = message(DataError, make_source(content, columns="  currency: cur\n"))

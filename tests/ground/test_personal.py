@@ -78,3 +78,16 @@ def test_a_header_is_said_and_a_first_row_is_not():
         "like 9999-99-99",
         "like a",
     )
+    # Read with a separator that is not the file's.
+    assert shown_header(["Ana Berg;2025-01-02"]) == ("like Aaa Aaaa;9999-99-99",)
+    assert shown_header(["customer;day"]) == ("customer;day",)
+
+
+@pytest.mark.parametrize("text", ["EUR", "euro", "US dollars", "¥", "人民币", "美元", "RMB"])
+def test_what_currencies_look_like(text):
+    assert looks_right("currency", text)
+
+
+@pytest.mark.parametrize("text", ["Zofia", "王芳", "Ana", "Ana Berg", "12", "eur@x.example"])
+def test_what_no_currency_looks_like(text):
+    assert not looks_right("currency", text)

@@ -4,8 +4,11 @@ import json
 import re
 
 import duckdb
+import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from relkit.cli import main
 from relkit.data.proposal import propose_mapping
 from relkit.data.sources import open_source
 from relkit.privacy import Privacy, protected
@@ -201,6 +204,8 @@ def test_what_is_allowed_is_there_all_the_same(left):
         project.outputs / "audit-weekly/latest/tables/rejected_transactions.csv"
     ).read_text()
     assert "occurred_at is unreadable" in rejected
+    # What is what its column should hold is said as it is, what is not only as its shape.
+    assert re.search(r"[0-9a-f-]{17},like Aaaaa Aaaaaaaaaaaa,6,tea,occurred_at", rejected)
     assert "set aside: duplicate" in texts["check"] or "repeated" in texts["check"]
     messages = {line["report"]: line["message"] for line in project.ledger()}
     assert "raised KeyError: '…'" in messages["fails_chained-weekly"]
@@ -227,6 +232,69 @@ def test_of_a_message_only_pythons_words_and_those_of_the_code_are_kept(said, ke
     assert kept_message(said, code, Privacy()) == kept
     assert kept_message(said, code, Privacy(show_ids=True)) == kept
     assert kept_message(said, code, Privacy(show_ids=True, show_personal=True)) == said
+
+
+HEADLESS = f"{ID};{NAME};2025-01-01;{MAIL}\n{OTHER_ID};{OTHER_NAME};2025-01-02;{PHONE}\n"
+
+
+@pytest.mark.parametrize("separator", [";", ","])
+def test_a_file_without_a_header_does_not_say_its_first_row(
+    project_at, tmp_path, monkeypatch, separator
+):
+    project_at(tmp_path)
+    (tmp_path / "data/x.csv").write_text(HEADLESS)
+    yaml = tmp_path / "params/sources/x.yaml"
+    yaml.write_text(
+        f"name: X\nformat: csv\nfiles: data/x.csv\nseparator: '{separator}'\n"
+        "transactions: {customer_id: customer, occurred_at: day, amount: KX-7041}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["check", "params/sources/x.yaml"])
+    assert done.exit_code == 1
+    assert "its columns are: like" in done.output
+    assert not found_in({"check": done.output})
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_a_column_of_names_taken_for_currencies_does_not_list_them(
+    project_at, tmp_path, monkeypatch, rows
+):
+    project_at(tmp_path)
+    names = [NAME, OTHER_NAME, "Zofia", MAIL, PHONE, NOTE, "Quillfeather"][:rows]
+    lines = [f"K{i},2025-01-0{i + 1},5,{name}\n" for i, name in enumerate(names)]
+    (tmp_path / "data/x.csv").write_text("c,d,a,who\n" + "".join(lines))
+    (tmp_path / "params/sources/x.yaml").write_text(
+        "name: X\nformat: csv\nfiles: data/x.csv\n"
+        "transactions: {customer_id: c, occurred_at: d, amount: a, currency: who}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["check", "params/sources/x.yaml"])
+    assert done.exit_code == 1
+    assert ("several currencies" if rows > 1 else "currency says 'like Aaaaa") in done.output
+    assert not found_in({"check": done.output})
+
+
+def test_a_world_says_nobody_on_the_terminal(project_at, tmp_path, monkeypatch):
+    project_at(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    words = ["world", "--customers", "60", "--seed", "4", "--out", "data/world"]
+    made = CliRunner().invoke(main, words)
+    assert made.exit_code == 0, made.output
+    monkeypatch.chdir(tmp_path / "data/world")
+    refused = CliRunner().invoke(main, ["check", "params/sources/world.yaml"])
+    assert "more than max_set_aside" in refused.output
+    with open("params/sources/world.yaml", "a", encoding="utf-8") as source:
+        source.write("max_set_aside: 0.2\n")
+    checked = CliRunner().invoke(main, ["check", "params/sources/world.yaml"])
+    assert "270 rows read" in checked.output
+    people = pd.read_parquet("data/customers.parquet")
+    owners = pd.read_parquet("data/owners.parquet")
+    personal = ["customer_id", "name", "email", "phone", "birthday", "decision_maker"]
+    cells = pd.concat([*(people[column] for column in personal), owners["name"]]).dropna()
+    everybody = {str(cell) for cell in cells} - {""}
+    assert len(everybody) > 150
+    shown = made.output + refused.output + checked.output
+    assert not [who for who in everybody if re.search(rf"(?<!\w){re.escape(who)}(?!\w)", shown)]
 
 
 @pytest.mark.slow
