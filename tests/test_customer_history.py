@@ -8,6 +8,7 @@ import pytest
 
 import relkit as rk
 from relkit.errors import DataError, FitError, ParameterError
+from relkit.privacy import shown_id
 
 MODEL = rk.BGNBD(r=0.243, alpha=4.414, a=0.793, b=2.426, unit="week")
 ROWS = pd.DataFrame(
@@ -90,7 +91,9 @@ def test_the_last_day_is_the_summary_s(tmp_path):
 def test_what_is_refused_for_one_customer():
     with pytest.raises(DataError) as caught:
         rk.customer_history(ROWS, "ann", MODEL, as_of="1997-03-31")
-    assert str(caught.value).startswith("customer ann has no purchase up to 1997-03-31; ids are")
+    assert str(caught.value).startswith(
+        f"customer {shown_id('ann')} has no purchase up to 1997-03-31; ids are"
+    )
     # Ids of other customers are nobody's business.
     assert "anna" not in str(caught.value)
     assert "bert" not in str(caught.value)

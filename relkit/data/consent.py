@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from relkit.data.sources import Source
 
 # Channels that need a permission, in the order of the columns consent_email, ….
-CONSENT_CHANNELS = ("email", "phone", "sms", "wechat")
+# A visit or an app needs none on record.
+CONSENT_OF = {channel: f"consent_{channel}" for channel in ("email", "phone", "sms", "wechat")}
+CONSENT_CHANNELS = tuple(CONSENT_OF)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +117,10 @@ def consent(source: Source) -> Consent:
     rows = customers.select("customer_id", **{
         f"may_{channel}": may_contact(customers, channel) for channel in CONSENT_CHANNELS
     })  # fmt: skip
-    asked = [channel for channel in CONSENT_CHANNELS if f"consent_{channel}" in customers.columns]
+    asked = [channel for channel, column in CONSENT_OF.items() if column in customers.columns]
     sums = {"n": customers.count()}
     for channel in asked:
-        said = customers[f"consent_{channel}"]
+        said = consent_said(customers, channel)
         sums[f"{channel}_yes"] = said.fill_null(False).sum()
         sums[f"{channel}_no"] = (~said).fill_null(False).sum()
     (found,) = customers.agg(**sums).to_pyarrow().to_pylist()
@@ -136,11 +138,38 @@ def may_contact(customers: ir.Table, channel: str) -> ir.BooleanValue:
     Raises:
         ParameterError: a channel that nobody is asked about.
     """
+    allowed: ir.BooleanValue = consent_said(customers, channel).fill_null(False)
+    return allowed
+
+
+def consent_said(customers: ir.Table, channel: str) -> ir.BooleanValue:
+    """What each row of the table of customers says of a channel: yes, no, or null, unknown.
+
+    Only for counting who said what; whether somebody may be contacted is `may_contact`.
+
+    Raises:
+        ParameterError: a channel that nobody is asked about.
+    """
     import ibis
 
     check_channel(channel)
-    column = f"consent_{channel}"
-    if column not in customers.columns:
-        return ibis.literal(False)
-    allowed: ir.BooleanValue = customers[column].fill_null(False)
-    return allowed
+    column = CONSENT_OF[channel]
+    said: ir.BooleanValue = ibis.null("boolean")
+    if column in customers.columns:
+        said = customers[column]
+    return said
+
+
+def consent_anywhere(customers: ir.Table) -> ir.BooleanValue:
+    """Yes if one channel has a yes; null, unknown, if none has and one is not known; else no.
+
+    Only channels that the table has a column for are looked at; without any all is unknown.
+    """
+    import ibis
+
+    asked = [channel for channel, column in CONSENT_OF.items() if column in customers.columns]
+    found: ir.BooleanValue = ibis.null("boolean")
+    for number, channel in enumerate(asked):
+        said = consent_said(customers, channel)
+        found = said if number == 0 else found | said
+    return found

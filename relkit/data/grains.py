@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from relkit.data.engine import refuse_changed_files
 from relkit.data.values import exact_amount, parse_day
 from relkit.errors import DataError, ParameterError, did_you_mean
+from relkit.privacy import shown_cell
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -168,8 +169,9 @@ def _unreadable(column: pd.Series, rows: pd.Series, required: str) -> list[str]:
     if not rows.any():
         return []
     first = int(rows.to_numpy().argmax())
-    # One line, and short: a stray text may be a whole letter.
-    shown = " ".join(str(column.iloc[first]).split())[:40]
+    # A stray text may be anything, somebody's name or a whole letter.
+    holds = "time" if column.name == "occurred_at" else "number"
+    shown = shown_cell(holds, " ".join(str(column.iloc[first]).split()))
     return [
         f"{column.name} is unreadable in {_in_rows(int(rows.sum()))} "
         f"(first: row {first + 1}, '{shown}'); {required} are required"

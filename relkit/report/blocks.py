@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from relkit.errors import ParameterError, did_you_mean
 from relkit.intervals import Estimate
-from relkit.privacy import WITHHELD, protected
+from relkit.privacy import WITHHELD, protected, shown_parameters
 from relkit.report.language import FORMATS, current, visible
 from relkit.report.nodes import (
     MIME,
@@ -289,7 +289,7 @@ def provenance(
             name (text, or one text a language), span (first and last day), as_of,
             account (rows read, used, set_aside), currency, files (each path, rows,
             sha256), synthetic. What else it says is listed too.
-        parameters: Of the notebook, by name.
+        parameters: Of the notebook, by name; ids among them are shown as pseudonyms.
         synthetic: Whether the customers are simulated; what the source says if None.
         customers: How many customers the figures are about.
 
@@ -307,7 +307,9 @@ def provenance(
     files = _told_files(said.pop("files", None) or ())
     given = {name: value for name, value in said.items() if value is not None}
     facts = tuple((_named(name), _fact(name, value)) for name, value in given.items())
-    shown = ((name, visible(str(value))) for name, value in (parameters or {}).items())
+    # A parameter may name a customer, as the one of a profile does.
+    plain = shown_parameters(parameters or {})
+    shown = ((str(name), visible(str(value))) for name, value in plain.items())
     kept = {str(name): _plain_fact(value) for name, value in whole.items()}
     return Provenance(facts, files, tuple(shown), simulated, _source_line(given), kept)
 

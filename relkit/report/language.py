@@ -13,7 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from relkit.errors import DataError, ParameterError, did_you_mean
 from relkit.intervals import Estimate
-from relkit.privacy import shown_id
 from relkit.report.vocabulary import LANGUAGES, texts_for
 
 MINUS = "\N{MINUS SIGN}"
@@ -280,7 +279,6 @@ FORMATS: dict[str, Callable[[Language, Any], str]] = {
     "date": Language.date,
     "month": Language.month,
     "term": _term,
-    "customer": lambda language, customer_id: visible(shown_id(customer_id)),
     "text": _text,
 }
 

@@ -19,6 +19,7 @@ from relkit.data.grains import (
     rows_until,
 )
 from relkit.errors import DataError, ParameterError
+from relkit.privacy import shown_id
 from relkit.units import days_per
 from relkit.value.inputs import FloatArray, PurchaseHistory, read_history, read_horizon
 from relkit.value.purchase_fit import PurchaseFit
@@ -125,7 +126,7 @@ def customer_history(
     bought = theirs.order_by("occurred_at", "amount").to_pandas()
     if bought.empty:
         raise DataError(
-            f"customer {customer_id} has no purchase up to {day}; ids are compared as text, "
+            f"customer {shown_id(customer_id)} has no purchase up to {day}; ids are compared as text, "
             "zeros in front included: take one from the summary's customer_id"
         )
     cells = by_customer_and_grain(theirs, grain, anchor=day).order_by("grain_at").to_pandas()
@@ -418,8 +419,8 @@ def _frequency_of(customer_ids: pd.Series, summary: pd.DataFrame) -> FloatArray:
     if known.has_duplicates:
         twice = known[known.duplicated()]
         raise DataError(
-            f"summary: {len(twice):,} rows repeat a customer_id (first: {twice[0]}); one row a "
-            "customer is required"
+            f"summary: {len(twice):,} rows repeat a customer_id (first: {shown_id(twice[0])}); one "
+            "row a customer is required"
         )
     rows = known.get_indexer(pd.Index(customer_ids))
     return np.where(rows >= 0, x[rows] if len(x) else math.nan, math.nan)

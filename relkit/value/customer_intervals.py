@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import normal_quantile
+from relkit.privacy import shown_id
 from relkit.value.futures import draw_each
 from relkit.value.inputs import FloatArray
 
@@ -113,9 +114,9 @@ def _rows_of(value: LifetimeValue, customer_ids: Any) -> NDArray[np.intp]:
     rows = known.get_indexer(wanted)
     faults = []
     if (missing := wanted[rows < 0]).size:
-        faults.append(f"{len(missing):,} are not in the summary (first: {missing[0]})")
+        faults.append(f"{len(missing):,} are not in the summary (first: {shown_id(missing[0])})")
     if (twice := wanted[wanted.duplicated()]).size:
-        faults.append(f"{len(twice):,} are named more than once (first: {twice[0]})")
+        faults.append(f"{len(twice):,} are named more than once (first: {shown_id(twice[0])})")
     if faults:
         raise DataError(f"customer_ids: {len(wanted):,} customers are asked for", faults)
     return rows

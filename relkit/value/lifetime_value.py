@@ -16,6 +16,7 @@ import pandas as pd
 
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
+from relkit.privacy import shown_id
 from relkit.units import check_annual_discount_rate, days_per
 from relkit.value.concentration import Concentration
 from relkit.value.customer_intervals import (
@@ -211,7 +212,7 @@ class LifetimeValue:
         if len(column) != self.n:
             raise ParameterError(f"labels: {len(column):,} for {self.n:,} customers; one is needed")
         if column.isna().any():
-            first = self._frame["customer_id"][column.isna().to_numpy()].iloc[0]
+            first = shown_id(self._frame["customer_id"][column.isna().to_numpy()].iloc[0])
             raise DataError(
                 f"labels: {int(column.isna().sum()):,} customers have none (first: {first}); "
                 "name a group for them"
@@ -414,8 +415,8 @@ def _customer_ids(summary: pd.DataFrame) -> pd.Series:
     twice = ids[ids.duplicated()]
     if len(twice):
         raise DataError(
-            f"summary: {len(twice):,} rows repeat a customer_id (first: {twice.iloc[0]}); "
-            "one row a customer is required"
+            f"summary: {len(twice):,} rows repeat a customer_id "
+            f"(first: {shown_id(twice.iloc[0])}); one row a customer is required"
         )
     return ids
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from relkit.errors import DataError, ParameterError
 from relkit.intervals import Estimate, normal_quantile
+from relkit.privacy import shown_id
 
 if TYPE_CHECKING:
     from relkit.value.lifetime_value import LifetimeValue
@@ -83,7 +84,7 @@ def value_change(before: LifetimeValue, now: LifetimeValue) -> ValueChange:
     if len(lost):
         raise DataError(
             f"{len(lost):,} customers of the earlier day are missing on the later one (first: "
-            f"{lost[0]}); both summaries must come from one source, the earlier day first"
+            f"{shown_id(lost[0])}); both summaries must come from one source, the earlier day first"
         )
     there = later.index.isin(earlier.index)
     difference = later[there] - earlier.reindex(later.index[there])

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from relkit.data.consent import CONSENT_CHANNELS, consent
+from relkit.data.quality.row_funnel import funnel
 from relkit.data.sources import open_source
 from relkit.data.world import simulate_world
 from relkit.data.world_files import write_world
@@ -71,13 +72,40 @@ def test_without_customers_nobody_can_say(make_source):
         consent(source)
 
 
-def test_the_world_counts_as_its_frames_do(tmp_path):
-    world = simulate_world(customers=150, seed=4, faults=None).tables["customers"]
-    written = write_world(tmp_path / "world", customers=150, seed=4, faults=None)
-    found = consent(open_source(written.source)).to_frame().set_index("channel")
+@pytest.fixture(scope="module")
+def world_source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("consent") / "world"
+    return open_source(write_world(folder, customers=60, seed=4, faults=None).source)
+
+
+def test_the_world_counts_as_its_frames_do(world_source):
+    world = simulate_world(customers=60, seed=4, faults=None).tables["customers"]
+    found = consent(world_source).to_frame().set_index("channel")
     for channel in CONSENT_CHANNELS:
         said = pd.array(world[f"consent_{channel}"], dtype="boolean")
         counted = [int((said == True).sum()), int((said == False).sum()), int(said.isna().sum())]  # noqa: E712
         assert found.loc[channel, ["yes", "no", "unknown"]].tolist() == counted
         assert sum(counted) == len(world)
         assert min(counted) > 0
+
+
+def test_the_funnel_and_the_list_of_who_may_be_contacted_agree(world_source):
+    source = world_source
+    may, people = consent(source), source.customers.execute()
+    rows = funnel(source)
+    anywhere = sum(
+        any(said) for said in zip(*(
+            may.may_contact(channel, people["customer_id"]) for channel in CONSENT_CHANNELS
+        ), strict=True)
+    )  # fmt: skip
+    assert rows.of("customers").usable == anywhere
+    touches = source.touches.execute()
+    asked = touches[
+        (touches["direction"].fillna("outbound") == "outbound")
+        & touches["channel"].isin(CONSENT_CHANNELS)
+    ]
+    allowed = 0
+    for channel, theirs in asked.groupby("channel"):
+        allowed += int(may.may_contact(channel, theirs["customer_id"]).sum())
+    assert 0 < allowed < len(asked)
+    assert rows.of("touches").usable == len(touches) - len(asked) + allowed

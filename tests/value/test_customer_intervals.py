@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from relkit.errors import DataError, ParameterError
+from relkit.privacy import shown_id
 from relkit.value.bgnbd import BGNBD, fit_bgnbd
 from relkit.value.gamma_gamma import GammaGamma, fit_gamma_gamma
 from relkit.value.history_grid import HistoryGrid
@@ -156,8 +157,8 @@ def test_whom_nobody_knows(value):
     with pytest.raises(DataError) as caught:
         value.customer_predictions([known, known, -7])
     assert caught.value.faults == (
-        "1 are not in the summary (first: -7)",
-        f"1 are named more than once (first: {known})",
+        f"1 are not in the summary (first: {shown_id(-7)})",
+        f"1 are named more than once (first: {shown_id(known)})",
     )
     with pytest.raises(DataError, match="names nobody"):
         value.customer_predictions([])

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relkit.data.checking import MISALIGNED
+from relkit.data.consent import CONSENT_OF
 from relkit.data.quality.capture_coverage import STAGES, Coverage
 from relkit.data.quality.contact_counts import ConsentCounts, consent_counts
 from relkit.data.quality.evidence import Evidence, evidence_frame, not_supplied, share
-from relkit.data.quality.row_funnel import CONSENT_OF, Funnel
+from relkit.data.quality.row_funnel import Funnel
 from relkit.data.quality.source_inventory import SourceInventory
 
 if TYPE_CHECKING:

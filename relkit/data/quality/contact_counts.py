@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from relkit.data.consent import CONSENT_OF, consent_anywhere, consent_said
 from relkit.data.grains import midnight
-from relkit.data.quality.row_funnel import CONSENT_OF, any_consent, created_later
+from relkit.data.quality.row_funnel import created_later
 from relkit.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -124,11 +125,11 @@ def consent_counts(source: Source) -> ConsentCounts | None:
     if not given:
         return None
     people = people.filter(~created_later(people, source.as_of))
-    somewhere = any_consent([people[name] for name in given.values()])
+    somewhere = consent_anywhere(people)
     sums = {"n": people.count(), "somewhere": somewhere.sum(), "unknown": somewhere.isnull().sum()}
-    for channel, name in given.items():
-        sums[f"yes_{channel}"] = people[name].sum()
-        sums[f"unknown_{channel}"] = people[name].isnull().sum()
+    for channel in given:
+        said = consent_said(people, channel)
+        sums |= {f"yes_{channel}": said.sum(), f"unknown_{channel}": said.isnull().sum()}
     found = {k: int(v or 0) for k, v in people.agg(**sums).to_pyarrow().to_pylist()[0].items()}
     rows = [(c, found[f"yes_{c}"], found[f"unknown_{c}"]) for c in given]
     channels = pd.DataFrame(

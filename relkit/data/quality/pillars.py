@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from relkit.data.consent import CONSENT_OF
 from relkit.data.quality.capture_coverage import STAGES, Coverage
 from relkit.data.quality.capture_shortfalls import Shortfalls
 from relkit.data.quality.contact_counts import within
 from relkit.data.quality.evidence import Evidence, evidence_frame, not_supplied, share
-from relkit.data.quality.row_funnel import CONSENT_OF, Funnel
+from relkit.data.quality.row_funnel import Funnel
 from relkit.data.quality.service_failures import FailureModes, customers_began
 
 if TYPE_CHECKING:

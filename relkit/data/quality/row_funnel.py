@@ -9,11 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from relkit.data.checking import MISALIGNED
+from relkit.data.consent import CONSENT_CHANNELS, consent_anywhere, consent_said
 from relkit.data.keys import AFTER_AS_OF
 from relkit.data.opening import OpenedTable
 from relkit.data.schemas import midnight_after
@@ -31,13 +31,6 @@ Step = Literal["complete", "accurate", "timely", "compliant"]
 STEPS: tuple[Step, ...] = ("complete", "accurate", "timely", "compliant")
 # What a customer is said to be, which time may change. A purchase stays a purchase.
 STATEMENTS = ("interviews", "survey_values", "reviews")
-# Channels that a customer is asked for permission of; a visit or an app needs none on record.
-CONSENT_OF = {
-    "email": "consent_email",
-    "phone": "consent_phone",
-    "sms": "consent_sms",
-    "wechat": "consent_wechat",
-}
 # Tables whose rows mean that somebody is, or will be, contacted.
 CONTACT_TABLES = ("customers", "touches")
 UNKNOWN_CONSENT = Reason(
@@ -299,8 +292,7 @@ def _standing(source: Source, name: str, rows: ir.Table, max_age_days: int) -> i
     standing: ir.StringValue = usable
     if name == "customers":
         later = created_later(rows, source.as_of)
-        given = [rows[c] for c in CONSENT_OF.values() if c in rows.columns]
-        standing = _consent_word(any_consent(given))
+        standing = _consent_word(consent_anywhere(rows))
     if name == "touches":
         rows = _with_consent(source, rows)
         standing = rows.asked.ifelse(_consent_word(rows.consent), "not asked")
@@ -320,16 +312,6 @@ def created_later(customers: ir.Table, as_of: dt.date) -> ir.BooleanValue:
     if "created_at" not in customers.columns:
         return ibis.literal(False)
     return (customers.created_at >= midnight_after(as_of)).fill_null(False)
-
-
-def any_consent(flags: Sequence[ir.BooleanValue]) -> ir.BooleanValue:
-    """True if one is, null if none is and one is not known, else false; null without any."""
-    import ibis
-
-    found: ir.BooleanValue = ibis.null("boolean")
-    for number, flag in enumerate(flags):
-        found = flag if number == 0 else found | flag
-    return found
 
 
 def _consent_word(consent: ir.BooleanValue) -> ir.StringValue:
@@ -370,17 +352,13 @@ def contact_consent(source: Source, touches: ir.Table) -> ir.Table:
     outbound: ir.BooleanValue = ibis.literal(True)
     if "direction" in touches.columns:
         outbound = touches.direction.fill_null("outbound") == "outbound"
-    touches = touches.mutate(asked=outbound & touches.channel.isin(list(CONSENT_OF)))
+    touches = touches.mutate(asked=outbound & touches.channel.isin(list(CONSENT_CHANNELS)))
     if not source.has("customers"):
         return touches.mutate(consent=ibis.null("boolean"))
     people = source.customers
-    given = {c: people[c] for c in CONSENT_OF.values() if c in people.columns}
-    people = people.select(known_id=people.customer_id, **given)
+    said = {f"said_{channel}": consent_said(people, channel) for channel in CONSENT_CHANNELS}
+    people = people.select(known_id=people.customer_id, **said)
     joined = touches.left_join(people, touches.customer_id == people.known_id)
-    cases = [
-        (joined.channel == channel, joined[column])
-        for channel, column in CONSENT_OF.items()
-        if column in given
-    ]
-    consent = ibis.cases(*cases, else_=ibis.null("boolean")) if cases else ibis.null("boolean")
+    cases = [(joined.channel == channel, joined[f"said_{channel}"]) for channel in CONSENT_CHANNELS]
+    consent = ibis.cases(*cases, else_=ibis.null("boolean"))
     return joined.mutate(consent=consent).select(*touches.columns, "consent")
