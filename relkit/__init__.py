@@ -16,6 +16,8 @@ _HOMES = {
     "relkit.data.sources": ["open_source"],
     "relkit.data.consent": ["consent"],
     "relkit.data.contact_rates": ["contact_rates"],
+    "relkit.data.practice": ["practice_counts"],
+    "relkit.data.practice_voice": ["contact_opinions", "issue_counts"],
     "relkit.data.experiment_outcomes": ["experiment_outcomes"],
     "relkit.data.experiment_checks": ["experiment_checks"],
     "relkit.data.experiment_sums": ["experiment_sums"],
@@ -109,6 +111,12 @@ _HOMES = {
         "override_cadence",
         "read_overrides",
     ],
+    "relkit.frequency.practice": ["audit_practice"],
+    "relkit.frequency.practice_responses": [
+        "compare_contents",
+        "recurring_issues",
+        "response_rates",
+    ],
     "relkit.studies.comparison": ["compare_models", "try_comparison"],
     "relkit.studies.experiment_design": ["before_start", "day_before", "other_experiments"],
     "relkit.studies.cohorts": ["acquisition_cohorts", "cohort_stationarity"],
@@ -179,6 +187,8 @@ _ROOMS = {
     "quality": "relkit.data.quality",
     "quality_gates": "relkit.report.quality_gates",
     "quality_tables": "relkit.report.quality_tables",
+    "design_tables": "relkit.report.design_tables",
+    "design_gates": "relkit.report.design_gates",
     "plots": "relkit.report.plots",
     "tables": "relkit.report.tables",
     "rule_tables": "relkit.report.rule_tables",
@@ -186,6 +196,7 @@ _ROOMS = {
     "segment_tables": "relkit.report.segment_tables",
     "people_tables": "relkit.report.people_tables",
     "findings": "relkit.report.findings",
+    "frequency_tables": "relkit.report.frequency_tables",
     "gates": "relkit.report.gates",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

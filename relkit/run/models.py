@@ -7,7 +7,7 @@ notebook runs without a model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -23,6 +23,12 @@ LONGEST_HORIZON_YEARS = 50
 def _not_empty(text: str) -> str:
     if not text.strip():
         raise ValueError("must name a source, such as params/sources/cdnow.yaml")
+    return text
+
+
+def _plan_named(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must name a plan, such as params/experiments/world.yaml")
     return text
 
 
@@ -70,6 +76,37 @@ def _shares(values: list[float]) -> list[float]:
     return values
 
 
+def _named(suffixes: tuple[str, ...], what: str) -> Callable[[str | None], str | None]:
+    def check(value: str | None) -> str | None:
+        if value is not None and not value.strip().lower().endswith(suffixes):
+            raise ValueError(f"must name {what}")
+        return value
+
+    return check
+
+
+def _above(low: float, or_equal: bool, what: str) -> Callable[[float | None], float | None]:
+    def check(value: float | None) -> float | None:
+        if value is not None and not (low < value < float("inf") or (or_equal and value == low)):
+            raise ValueError(what)
+        return value
+
+    return check
+
+
+def _share(value: float) -> float:
+    if not 0 < value <= 1:
+        raise ValueError("must be in (0, 1]; give 20 % as 0.20")
+    return value
+
+
+_rule_file = _named((".yaml", ".yml"), "tier rules, such as params/tiers/clv_rank.yaml")
+_csv_file = _named((".csv",), "a CSV file, such as reviews/key_customers.csv")
+_uplift = _above(-1, True, "must be a share of at least -1; give 8 % as 0.08")
+_cost = _above(0, True, "must be 0 or more")
+Positive = Annotated[
+    float | None, AfterValidator(_above(0, False, "must be a positive, finite number"))
+]
 Day = Annotated[str | None, AfterValidator(_iso_date)]
 Rate = Annotated[float, AfterValidator(_rate)]
 Horizon = Annotated[float, AfterValidator(_length)]
@@ -126,8 +163,18 @@ class CustomerValue(Study):
 class Segments(Study):
     """Parameters of notebooks/segments.ipynb."""
 
+    compare_to: Day
     bands: Annotated[int, _between(2, 10)]
-    tier_shares: TierShares
+    tier_rules: Annotated[str, AfterValidator(_rule_file)]
+    health_rules: Annotated[str | None, AfterValidator(_rule_file)]
+    exchange_rate: Positive
+    tiers_in_use: Annotated[str | None, AfterValidator(_csv_file)]
+    review_file: Annotated[str | None, AfterValidator(_csv_file)]
+    review_share: Annotated[float, AfterValidator(_share)]
+    care_uplift: Annotated[float | None, AfterValidator(_uplift)]
+    care_hours: Positive
+    owner_hours: Positive
+    hour_cost: Annotated[float | None, AfterValidator(_cost)]
 
 
 class ReviewDeck(Study):
@@ -159,9 +206,51 @@ class DataQuality(BaseModel):
     show_ids: bool
 
 
+class FrequencyExperiment(BaseModel):
+    """Parameters of notebooks/frequency_experiment.ipynb."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    source: Annotated[str, AfterValidator(_not_empty)]
+    plan: Annotated[str, AfterValidator(_plan_named)]
+    as_of: Day
+    randomised: bool
+    weeks_a_step: Annotated[int, _between(1, 52)]
+    review_weeks: Annotated[int, _between(1, 520)]
+    max_set_aside: Annotated[float, _between(0, 1)]
+    later_rows: Literal["fault", "set_aside"]
+    language: Literal["en", "zh"]
+    show_ids: bool
+
+
+class ExperimentDesign(BaseModel):
+    """Parameters of notebooks/experiment_design.ipynb."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    source: Annotated[str, AfterValidator(_not_empty)]
+    plan: Annotated[str, AfterValidator(_not_empty)]
+    tiers_from: Annotated[str, AfterValidator(_not_empty)]
+    tier_shares: TierShares
+    units: str | None
+    power: Annotated[float, _between(0.5, 0.99)]
+    alpha: Annotated[float, _between(0.001, 0.3)]
+    worth: Annotated[float, _between(0.001, 0.9)]
+    favour_today: bool
+    runs: Annotated[int, _between(2, 10_000)]
+    seed: Annotated[int, _between(0, 2**31)]
+    max_set_aside: Annotated[float, _between(0, 1)]
+    # Whatever happened on or after the first day must not be seen by a design.
+    later_rows: Literal["set_aside"]
+    language: Literal["en", "zh"]
+    show_ids: bool
+
+
 MODELS: dict[str, type[BaseModel]] = {
     "customer_value": CustomerValue,
     "data_quality": DataQuality,
+    "experiment_design": ExperimentDesign,
+    "frequency_experiment": FrequencyExperiment,
     "segments": Segments,
     "review_deck": ReviewDeck,
 }

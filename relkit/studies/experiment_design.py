@@ -45,6 +45,7 @@ class BeforeStart:
         tiers_from: 'spend', 'assignments' or 'file'.
         window: First and last day of the window that was measured.
         covariate: First and last day before it, that outcomes are adjusted by.
+        as_of: Last day of the data.
         late: Whether the data were opened with days on or after the start in them.
     """
 
@@ -54,6 +55,7 @@ class BeforeStart:
     tiers_from: str
     window: tuple[dt.date, dt.date]
     covariate: tuple[dt.date, dt.date]
+    as_of: dt.date
     late: bool
 
     def to_frame(self) -> pd.DataFrame:
@@ -138,6 +140,7 @@ def before_start(
         tiers_from=where,
         window=(since.date(), last),
         covariate=(before, (since - dt.timedelta(days=1)).date()),
+        as_of=source.as_of,
         late=source.as_of >= plan.starts_on,
     )
 

@@ -6,6 +6,18 @@ seen, and returns the ``ax``.
 """
 
 from relkit.report.plots.clusters import cluster_profiles, cluster_stability
+from relkit.report.plots.design import (
+    design_actions,
+    design_needed,
+    design_reach,
+)
+from relkit.report.plots.frequency import (
+    frequency_effects,
+    frequency_guardrails,
+    frequency_looks,
+    frequency_response,
+    frequency_steps,
+)
 from relkit.report.plots.migration import (
     flapping,
     hysteresis_price,
@@ -52,7 +64,15 @@ __all__ = [
     "cluster_stability",
     "concentration",
     "customer_history",
+    "design_actions",
+    "design_needed",
+    "design_reach",
     "flapping",
+    "frequency_effects",
+    "frequency_guardrails",
+    "frequency_looks",
+    "frequency_response",
+    "frequency_steps",
     "history_matrix",
     "hysteresis_price",
     "profile_events",
