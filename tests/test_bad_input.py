@@ -106,6 +106,8 @@ class Project:
             (root / folder).mkdir(parents=True)
         shutil.copytree(ROOT / "notebooks", root / "notebooks")
         shutil.copy(ROOT / "params/sources/cdnow_sample.yaml", root / "params/sources")
+        for folder in ("tiers", "tags"):
+            shutil.copytree(ROOT / "params" / folder, root / "params" / folder)
         return cls(root)
 
     def write(self, path, content):
@@ -243,7 +245,8 @@ def check_refused(project, file, code, words):
         ("horizon: 0", ["horizon=0.0 must be a positive, finite number of units"]),
         ("horizon: 100000", ["horizon=100000.0 at unit='week' is 1,916 years", "to 50 years"]),
         ("annual_discount_rate: 10", ["must be in [0, 1); give 10 % as 0.10"]),
-        ("tier_shares: [0.7, 0.5]", ["sum to 1.2, and must leave a rest: less than 1"]),
+        ("review_share: 20.0", ["review_share=20.0 must be in (0, 1]; give 20 % as 0.20"]),
+        ("tier_rules: params/tiers/clv_rank.csv", ["must name tier rules, such as params/tiers/"]),
         ("as_of: 31.12.2024", ["as_of='31.12.2024' must be a day of the calendar", "YYYY-MM-DD"]),
         ("as_of: 2024-12-31", ["line 2: 2024-12-31 is a date object", 'quotes: "2024-12-31"']),
         ("unit: weeks\nlater_rows: drop",

@@ -10,6 +10,8 @@ from relkit.report.blocks import Table, Tiles, table, tile, tiles
 from relkit.report.statements import say, term
 from relkit.segments.bridge import NO_TIER
 from relkit.segments.migration import ENTERED, LEFT
+from relkit.segments.rules import UNASSIGNED
+from relkit.studies.tier_review import NotShown
 
 if TYPE_CHECKING:
     from relkit.segments.bridge import TierBridge
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     from relkit.segments.staleness import StaleTiers
 
 MOST_ROWS = 20
-_WORDS = {ENTERED: "move.entered", LEFT: "move.left", "total": "move.total", NO_TIER: "move.none"}
+_WORDS = {
+    ENTERED: "move.entered",
+    LEFT: "move.left",
+    "total": "move.total",
+    NO_TIER: "move.none",
+    UNASSIGNED: "rules.unassigned",
+}
 
 
 def _tier(name: str) -> str:
@@ -145,8 +153,10 @@ def stale_tiers(found: StaleTiers, n: int = MOST_ROWS) -> Table | None:
     )
 
 
-def review_queue(queue: ReviewQueue) -> Table | None:
+def review_queue(queue: ReviewQueue | NotShown) -> Table | None:
     """How many verdicts say what of which tag; None where there are none."""
+    if isinstance(queue, NotShown):
+        return None
     seen = queue.reviewed
     if seen.empty:
         return None

@@ -20,15 +20,20 @@ if TYPE_CHECKING:
 _WORDS = {"last_channel": "channel", "contract_status": "contract_status"}
 
 
-def profile_page(profile: CustomerProfile) -> Slide | None:
+def profile_page(profile: CustomerProfile, chosen: Statement | None = None) -> Slide | None:
     """The one-page profile: headline, and a line for each part, as wide as the page.
 
     Personal data and ids are shown as ``rk.set_privacy`` says; by default a pseudonym
     and ``…``. What no table or result supplies is said to be not supplied. Every fact and
     tag stand on the page of ``profile_appendix``, what happened when is drawn by
     ``rk.plots.profile_events``.
+
+    Args:
+        profile: As made by ``rk.customer_profile``.
+        chosen: Why this customer; a line beneath.
     """
-    return slide(profile_answer(profile), profile_parts(profile), notes=say("profile.notes"))
+    parts = profile_parts(profile, chosen)
+    return slide(profile_answer(profile), parts, notes=say("profile.notes"))
 
 
 def profile_appendix(profile: CustomerProfile) -> Slide | None:
@@ -41,15 +46,15 @@ def profile_appendix(profile: CustomerProfile) -> Slide | None:
     )
 
 
-def profile_parts(profile: CustomerProfile) -> Table:
-    """A line for each part: what is known of it, or that nothing is."""
+def profile_parts(profile: CustomerProfile, note: Statement | None = None) -> Table:
+    """A line for each part: what is known of it, or that nothing is; the note beneath."""
     sections = list(dict.fromkeys(fact.section for fact in profile.facts))
     rows = [(term(f"profile.section_{name}"), _part(profile, name)) for name in sections]
     if profile.tags:
         rows.append((term("profile.tag"), _tag_line(profile)))
     frame = pd.DataFrame(rows, columns=["section", "shown"])
     columns = {"section": ("profile.section", "text"), "shown": ("profile.value", "text")}
-    return table(frame, columns, name="customer_profile")
+    return table(frame, columns, name="customer_profile", note=note)
 
 
 def _part(profile: CustomerProfile, section: str) -> str:

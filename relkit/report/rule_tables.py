@@ -44,7 +44,7 @@ def rules_holes(health: RulesHealth, n: int = MOST_BOXES) -> Table | None:
         **_PART,
         "added": ("label.rules_added", "count"),
     }
-    return _boxes(frame, columns, "rules_holes", n, health.proof.holes.complete)
+    return _boxes(frame, columns, "rules_holes", "note.rules_boxes", n, health.proof.holes.complete)
 
 
 def rules_overlaps(health: RulesHealth, n: int = MOST_BOXES) -> Table | None:
@@ -65,22 +65,18 @@ def rules_overlaps(health: RulesHealth, n: int = MOST_BOXES) -> Table | None:
         **_PART,
     }
     complete = all(overlap.cover.complete for overlap in health.proof.overlaps)
-    return _boxes(frame, columns, "rules_overlaps", n, complete)
+    return _boxes(frame, columns, "rules_overlaps", "note.rules_overlaps", n, complete)
 
 
 def _boxes(
     frame: pd.DataFrame,
     columns: dict[str, tuple[str, str]],
     name: str,
+    note_key: str,
     n: int,
     complete: bool,
 ) -> Table:
-    shown = min(n, len(frame))
-    note = say("note.rules_boxes")
-    if not complete:
-        note = say("note.rules_boxes_many", shown=shown, n=len(frame))
-    elif shown < len(frame):
-        note = say("note.rules_boxes_cut", shown=shown, n=len(frame))
+    note = say(note_key) if complete else say("note.rules_boxes_many", n=len(frame))
     return table(
         frame.drop(columns="box"),
         columns,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -83,6 +84,23 @@ def tier_words(rules: TierRules, tier: str) -> Statement:
     if tier == UNASSIGNED:
         return say("rules.unassigned")
     return plain_words({code: rules.label(tier, code) for code in LANGUAGES})
+
+
+def rules_in_words(rules: TierRules) -> TierRules:
+    """The same rules with tiers called as readers of the current language call them.
+
+    What is made of them then carries those names. Two tiers that a language calls alike
+    keep their own names.
+    """
+    code = current().code
+    called = {name: rules.label(name, code) for name in rules.names}
+    if len(set(called.values())) < len(called):
+        return rules
+    tiers = tuple(
+        replace(tier, name=called[tier.name], before=tuple(called[other] for other in tier.before))
+        for tier in rules.tiers
+    )
+    return replace(rules, tiers=tiers, precedence=tuple(called[name] for name in rules.precedence))
 
 
 def plain_words(names: Mapping[str, str]) -> Statement:

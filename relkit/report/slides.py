@@ -202,10 +202,17 @@ def _fitted(table: Table, room: int, beside: bool) -> tuple[Table, str]:
 
 def _row_heights(table: Table, width: int, line: int, character: float) -> list[float]:
     """Pixels of the head and of each row, wrapped text counted."""
-    share = width / len(table.columns) / character
+    head = tuple(column.label for column in table.columns)
+    widths = [[min(_columns(cell or ""), LONGEST_CELL) for cell in row]
+              for row in (head, *table.rows)]  # fmt: skip
+    # A browser gives each column room by the longest of its cells, and some for its edges.
+    longest = [max(column) + 3 for column in zip(*widths, strict=True)]
+    shares = [width / character * most / sum(longest) - 3 for most in longest]
 
-    def height(cells: tuple[str | None, ...]) -> float:
-        lines = max(math.ceil(min(_columns(cell or ""), LONGEST_CELL) / share) for cell in cells)
+    def height(row: list[int]) -> float:
+        lines = max(
+            math.ceil(each / max(share, 1)) for each, share in zip(row, shares, strict=True)
+        )
         return line * (0.4 + 0.6 * max(lines, 1))
 
-    return [height(tuple(c.label for c in table.columns)), *map(height, table.rows)]
+    return [height(row) for row in widths]

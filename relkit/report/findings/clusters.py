@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relkit.report.statements import Statement, say
+from relkit.studies.tier_review import NotShown
 
 if TYPE_CHECKING:
     from relkit.segments.clusters import Clusters
@@ -36,8 +37,10 @@ def clusters_meaning(found: Clusters) -> Statement:
     )
 
 
-def clusters_method(found: Clusters) -> Statement:
-    """How they were made: method, choice of k, on how many customers."""
+def clusters_method(found: Clusters | NotShown) -> Statement | None:
+    """How they were made: method, choice of k, on how many customers; None without any."""
+    if isinstance(found, NotShown):
+        return None
     rows = None if found.stability is None else found.stability.rows
     return say(
         "clusters.method" if rows is not None else "clusters.method_unmeasured",

@@ -76,11 +76,13 @@ def tier_flapping(tiers: HeldTiers) -> Statement:
 
 def hysteresis_price(price: HysteresisPrice) -> Statement:
     """What the calm costs, in revenue to come that the best tiers no longer catch."""
+    # From the shares as they are shown, so that the reader can subtract them.
+    lost = round(100 * price.captured_computed, 1) - round(100 * price.captured_held, 1)
     return say(
         "held.price" if price.lost > 0 else "held.free",
         held=price.captured_held,
         computed=price.captured_computed,
-        lost=100 * price.lost,
+        lost=max(round(lost, 1), 0.0),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from relkit.report.statements import Statement, say
+from relkit.studies.tier_review import NotShown
 
 if TYPE_CHECKING:
     from relkit.segments.review_queue import ReviewQueue, TopTagged
@@ -24,6 +25,13 @@ def review_accuracy(queue: ReviewQueue) -> Statement:
     if accuracy is None:
         return say("queue.unreviewed", waiting=queue.waiting)
     return say("queue.accuracy", accuracy=accuracy, n=accuracy.n, waiting=queue.waiting)
+
+
+def review_state(queue: ReviewQueue | NotShown) -> Statement:
+    """How right the tag is, or that nothing was written and nobody said."""
+    if isinstance(queue, NotShown):
+        return say("queue.nothing_written")
+    return review_accuracy(queue)
 
 
 def review_changes(queue: ReviewQueue) -> Statement:

@@ -6,11 +6,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from relkit.report.rule_words import plain_words
 from relkit.report.statements import Statement, say
+from relkit.report.vocabulary import all_texts
 
 if TYPE_CHECKING:
     from relkit.segments.scores import RfmScores
+    from relkit.segments.sizing import TierSize
+    from relkit.segments.tags import CustomerTags
     from relkit.segments.tiers import Tiers
+    from relkit.studies.history import PickedCustomer
+    from relkit.studies.tier_review import NotShown, TierReview
 
 
 def rfm_spread(scores: RfmScores) -> Statement:
@@ -99,3 +105,70 @@ def keep_first(worth: pd.DataFrame) -> Statement:
 
 def _held(worth: pd.DataFrame) -> pd.DataFrame:
     return worth[worth["customers"] > 0]
+
+
+def not_shown(found: NotShown) -> Statement:
+    """What is missing, and why."""
+    return say(
+        "absent",
+        topic=f"absent_topic.{found.topic}",
+        why=say(f"absent_why.{found.why}", **({"what": found.what} if found.what else {})),
+    )
+
+
+def not_shown_gives(found: NotShown) -> Statement | None:
+    """What would stand there; None where the headline says all."""
+    key = f"absent_gives.{found.topic}"
+    return say(key) if key in all_texts() else None
+
+
+def review_best(review: TierReview) -> Statement:
+    """Which tier is spoken of, and which two periods are compared."""
+    return say("review.best", tier=review.best, periods=review_periods(review))
+
+
+def review_periods(review: TierReview) -> Statement:
+    """Which two periods are compared."""
+    return say("review.periods", start=review.start, then=review.compare_to, now=review.as_of)
+
+
+def tag_states(tags: CustomerTags) -> Statement:
+    """How many tags can be told and hold for anybody, and the one that most have."""
+    held = [each for each in tags.states if each.customers]
+    if not held:
+        return say("tags.held_none", n=len(tags.states))
+    most = max(held, key=lambda each: each.customers or 0)
+    return say(
+        "tags.held",
+        held=len(held),
+        n=len(tags.states),
+        tag=plain_words(most.tag.name),
+        customers=int(most.customers or 0),
+    )
+
+
+def tag_states_rest(tags: CustomerTags) -> Statement:
+    """How many tags could not be told, and why."""
+    states = [each.state for each in tags.states]
+    return say("tags.rest", absent=states.count("not_supplied"), stale=states.count("stale"))
+
+
+def profile_chosen(picked: PickedCustomer) -> Statement:
+    """By which rule the customer of the profile was chosen."""
+    return say(
+        "profile.chosen",
+        n=picked.among,
+        least=picked.at_least,
+        balance=picked.in_the_balance,
+    )
+
+
+def tier_size_assumed(found: TierSize) -> Statement:
+    """What the size rests on, of the account that comes first."""
+    first = found.accounts.iloc[0]
+    return say(
+        "review.size_assumed",
+        uplift=float(first["uplift"]),
+        hours=float(first["hours"]),
+        cost=float(first["cost"] / first["hours"]),
+    )

@@ -102,12 +102,14 @@ def heat_map(
         np.ma.masked_invalid(values), cmap=colours, vmin=low, vmax=high,
         edgecolors=theme.PAPER, linewidth=3,
     )  # fmt: skip
+    # A deck shows charts smaller than they are drawn; few cells have room for larger words.
+    size = theme.TEXT_SIZE if values.shape[1] <= 7 else theme.TEXT_SIZE - 2
     for row, column in np.ndindex(values.shape):
         level = (values[row, column] - low) / (high - low)
         dark = np.isfinite(level) and _is_dark([float(part) for part in colours(level)])
         ax.text(
             column + 0.5, row + 0.5, words(row, column), ha="center", va="center",
-            color=theme.PAPER if dark else theme.INK, size=theme.TEXT_SIZE - 2, linespacing=1.15,
+            color=theme.PAPER if dark else theme.INK, size=size, linespacing=1.15,
         )  # fmt: skip
     ax.set_xticks(np.arange(values.shape[1]) + 0.5, [str(name) for name in table.columns])
     ax.set_yticks(np.arange(values.shape[0]) + 0.5, [str(name) for name in table.index])

@@ -13,6 +13,7 @@ from relkit.report.plots.drawing import described, heat_map, paired_bars, word_a
 from relkit.report.plots.steps import steps_chart
 from relkit.report.statements import Statement, statement, term
 from relkit.segments.migration import ENTERED, LEFT
+from relkit.segments.rules import UNASSIGNED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 def tier_name(tier: str) -> Statement:
     """A tier, or where somebody comes from or goes who has none, as a sentence says it."""
-    if tier in (ENTERED, LEFT):
-        key = "move.entered" if tier == ENTERED else "move.left"
-        return statement(en="{word:term}", zh="{word:term}", word=key)
+    keys = {ENTERED: "move.entered", LEFT: "move.left", UNASSIGNED: "rules.unassigned"}
+    if tier in keys:
+        return statement(en="{word:term}", zh="{word:term}", word=keys[tier])
     return statement(en="{tier:text}", zh="{tier:text}", tier=tier)
 
 
@@ -59,6 +60,8 @@ def tier_moves(migration: TierMigration, ax: Axes | None = None) -> Axes:
     ax = heat_map(ax or theme.new_axes("full"), shown, words, limits=(0, 1))
     ax.set_xlabel(term("label.move_to"))
     ax.set_ylabel(term("label.move_from"))
+    if money is not None:
+        ax.set_title(term("label.move_cells"))
     counts_by = {name: migration.counts[name] for name in ("up", "same", "down")}
     cells = migration.to_frame()
     moves = cells[(cells["before"] != cells["after"]) & (cells["customers"] > 0)]

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 def tier_size(found: TierSize, ax: Axes | None = None) -> Axes:
     """Net value by the number of accounts, best ones first; pale beyond the hours."""
     ax = ax or theme.new_axes("half")
-    curve = thinned(found.curve, 301)
+    # Far beyond the choice every account costs more than it brings, and there are many.
+    far = max(4 * found.size, 20, int(found.curve["feasible"].sum()))
+    curve = thinned(found.curve.head(far + 1), 301)
     fits = curve["feasible"].to_numpy(bool)
     size, net = curve["size"].to_numpy(float), curve["net"].to_numpy(float)
     ax.plot(size, net, color=theme.GREY, lw=1.5, ls="--", label=term("label.size_beyond"))
