@@ -6,7 +6,7 @@ What the trust gates turn red on is not computed at all, so that nobody can show
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -83,6 +83,7 @@ class ExperimentStudy:
         as_of: Last day of the data.
         outcomes: What customers did.
         checks: What the gates were judged by.
+        experiments: How many experiments the assignments hold, this one among them.
         trust: The gates.
         randomised: Whether customers were assigned by chance.
         power: What an experiment of this size can see.
@@ -100,6 +101,7 @@ class ExperimentStudy:
     as_of: dt.date
     outcomes: ExperimentOutcomes
     checks: ExperimentChecks
+    experiments: int
     trust: TrustGates
     randomised: bool
     power: tuple[TierPower, ...]
@@ -141,19 +143,50 @@ class ExperimentStudy:
         """Every metric, tier that may be shown and arm; see `ArmEffects.to_frame`."""
         import pandas as pd
 
-        frame = pd.concat([one.to_frame() for one in self.effects], ignore_index=True)
+        if not self.effects:
+            return self._shown(None)
+        return self._shown(pd.concat([one.to_frame() for one in self.effects]))
+
+    def decisions_frame(self) -> pd.DataFrame:
+        """One row a tier that may be shown; see `FrequencyReadOut.to_frame`."""
+        if self.read_out is None:
+            return self._shown(None)
+        frame = self.read_out.to_frame()
+        return self._shown(frame.assign(reasons=[", ".join(each) for each in frame["reasons"]]))
+
+    def values_frame(self) -> pd.DataFrame:
+        """One row a tier that may be shown and arm; see `ResponseCurves.to_frame`."""
+        return self._shown(None if self.read_out is None else self.read_out.curves.to_frame())
+
+    def guardrails_frame(self) -> pd.DataFrame:
+        """One row a metric, tier that may be shown and arm."""
+        return self._shown(None if self.read_out is None else self.read_out.guardrails.to_frame())
+
+    def steps_frame(self) -> pd.DataFrame:
+        """`ExperimentTime.steps` of tiers that may be shown."""
+        return self._shown(None if self.time is None else self.time.steps)
+
+    def looks_frame(self) -> pd.DataFrame:
+        """`ExperimentTime.looks` of tiers that may be shown."""
+        return self._shown(None if self.time is None else self.time.looks)
+
+    def log_frame(self) -> pd.DataFrame:
+        """`ExperimentTime.log` of tiers that may be shown."""
+        return self._shown(None if self.time is None else self.time.log)
+
+    def _shown(self, frame: pd.DataFrame | None) -> pd.DataFrame:
+        """The rows of tiers that may be shown; no row where all is hidden."""
+        import pandas as pd
+
+        if frame is None:
+            return pd.DataFrame({"tier": pd.Series(dtype="str")})
         return frame[frame["tier"].isin(self.shown)].reset_index(drop=True)
 
     def exploratory(self, q: float = 0.10) -> pd.DataFrame:
-        """Metrics that the plan does not decide on; see `rk.explored`."""
+        """Metrics that the plan does not decide on; see `rk.explored`. May have no row."""
         decided = {"margin", "retained", "complaints", *(g.metric for g in self.plan.guardrails)}
         rest = [one for one in self.effects if one.metric not in decided]
-        if not rest or not self.shown:
-            import pandas as pd
-
-            return pd.DataFrame()
-        frame = explored(rest, q)
-        return frame[frame["tier"].isin(self.shown)].reset_index(drop=True)
+        return self._shown(explored(rest, q) if rest else None)
 
 
 def study_experiment(
@@ -201,6 +234,7 @@ def study_experiment(
         as_of=source.as_of,
         outcomes=outcomes,
         checks=checks,
+        experiments=source.assignments.experiment_id.nunique().to_pyarrow().as_py(),
         trust=trust,
         randomised=randomised,
         power=tier_power(planned, sums),
@@ -300,13 +334,3 @@ def _prices(
 def review_day(study: ExperimentStudy, weeks: int) -> dt.date:
     """When a decision is looked at again: so many weeks after the last day of the data."""
     return study.as_of + dt.timedelta(weeks=weeks)
-
-
-def tiers_by_action(study: ExperimentStudy) -> Mapping[str, tuple[str, ...]]:
-    """Action → tiers that it is for, of those that may be shown."""
-    found: dict[str, tuple[str, ...]] = {}
-    if study.read_out is not None:
-        for one in study.read_out.decisions.tiers:
-            if one.tier in study.shown:
-                found[one.action] = (*found.get(one.action, ()), one.tier)
-    return found
