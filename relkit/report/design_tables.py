@@ -44,7 +44,7 @@ def design_answers(design: ExperimentDesign) -> Table:
             "answer": "text",
         }
     )
-    return table(frame, columns, caption=say("table.design_answers"), name="design_answers")
+    return table(frame, columns, name="design_answers")
 
 
 def design_effects(design: ExperimentDesign) -> Table:
@@ -96,35 +96,22 @@ def design_remedies(design: ExperimentDesign) -> Table:
             "arms_kept": "text",
         }
     )
-    return table(frame, columns, caption=say("table.design_remedies"), name="design_remedies")
+    return table(frame, columns, name="design_remedies")
 
 
 def design_claims(sizes: Sequence[ClaimSize]) -> Table | None:
-    """One row a claim and tier; None where no claim is on what was measured."""
+    """Claims down, tiers across: customers an arm; last what the arms have. None without claims."""
     if not sizes:
         return None
-    rows = [
-        {
-            "claim": term(f"claim.{one.key}"),
-            "tier": one.tier,
-            "today": _level(one.metric, one.today),
-            "claimed": _moved(one.metric, one.difference, one.today),
-            "needed_per_arm": math.nan if one.needed_per_arm is None else one.needed_per_arm,
-            "per_arm": one.n_arm,
-            "chance": math.nan if one.power is None else one.power,
-        }
-        for one in sizes
-    ]
-    columns = _of({"claim": "text"}) | {"tier": ("label.tier", "text")}
-    columns |= _of(
-        {
-            "today": "text",
-            "claimed": "text",
-            "needed_per_arm": "count",
-            "per_arm": "count",
-            "chance": "percent0",
-        }
-    )
+    tiers = list(dict.fromkeys(one.tier for one in sizes))
+    rows: list[dict[str, Any]] = []
+    for key in dict.fromkeys(one.key for one in sizes):
+        needed = {one.tier: one.needed_per_arm for one in sizes if one.key == key}
+        row = {t: math.nan if needed.get(t) is None else needed[t] for t in tiers}
+        rows.append({"claim": term(f"claim.{key}"), **row})
+    have = {one.tier: one.n_arm for one in sizes}
+    rows.append({"claim": term("design.arms_have"), **have})
+    columns = _of({"claim": "text"}) | {tier: (tier, "count") for tier in tiers}
     return table(
         pd.DataFrame(rows), columns, caption=say("table.design_claims"), name="design_claims"
     )
@@ -136,12 +123,6 @@ def _level(metric: str, mean: float) -> str:
     if metric in ("complaints", "engagement"):
         return current().number(mean, 3)
     return current().percent(mean, 1)
-
-
-def _moved(metric: str, difference: float, today: float) -> str:
-    if metric == "complaints":
-        return "+" + current().percent(difference / today, 0)
-    return "+" + say("design.points", points=100 * difference).text()
 
 
 def design_arms(proposal: ArmProposal) -> Table:
@@ -160,8 +141,7 @@ def design_simulated(found: OperatingCharacteristics) -> Table:
     """One row a world: each share with the error of the simulation."""
     rows = [
         {
-            "world": term(f"design.world.{one.world}"),
-            "runs": one.runs,
+            "world": term(f"design.world_name.{one.world}"),
             "false": one.false_switch,
             "switched": one.switched,
             "captured": one.captured,
@@ -173,7 +153,7 @@ def design_simulated(found: OperatingCharacteristics) -> Table:
     for row in rows:
         for name in ("false", "switched", "captured", "by_curve", "covered"):
             row[name] = "–" if row[name] is None else current().show(row[name], "percent0±")
-    columns = _of({"world": "text", "runs": "count"})
+    columns = _of({"world": "text"})
     columns |= _of(dict.fromkeys(("false", "switched", "captured", "by_curve", "covered"), "text"))
     return table(
         pd.DataFrame(rows), columns, caption=say("table.design_simulated"), name="design_simulated"
@@ -192,10 +172,12 @@ def design_sizes(assignment: Assignment) -> Table:
     )
 
 
-def design_balance(balance: pd.DataFrame) -> Table:
+def design_balance(balance: pd.DataFrame, assignment: Assignment) -> Table:
     """One row a tier and covariate: the arm farthest off, and whether arms differ."""
     size = balance["standardised_difference"].abs()
     frame = balance.loc[size.groupby([balance["tier"], balance["covariate"]], sort=False).idxmax()]
+    order = {tier: place for place, tier in enumerate(assignment.shares)}
+    frame = frame.sort_values("tier", key=lambda tiers: tiers.map(order), kind="stable")
     frame = frame.assign(covariate=[term(f"design.covariate.{c}") for c in frame["covariate"]])
     frame = frame.rename(columns={"standardised_difference": "gap", "p_value": "p"})
     columns = {"tier": ("label.tier", "text")}
@@ -244,7 +226,6 @@ def design_guardrails(design: ExperimentDesign) -> Table:
     return table(
         frame,
         columns,
-        caption=say("table.design_guardrails"),
         note=say("note.design_guardrails"),
         name="design_guardrails",
     )
@@ -274,7 +255,6 @@ def design_baselines(before: BeforeStart) -> Table:
     return table(
         frame,
         columns,
-        caption=say("table.design_baselines"),
         note=say(key, since=since, until=until),
         name="design_baselines",
     )
@@ -294,7 +274,7 @@ def design_plan(plan: ExperimentPlan) -> Table:
             "today_of": "text",
         }
     )
-    return table(frame, columns, caption=say("table.design_plan"), name="design_plan")
+    return table(frame, columns, name="design_plan")
 
 
 def design_changes(state: PlanState) -> Table | None:

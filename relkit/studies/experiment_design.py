@@ -106,7 +106,7 @@ def before_start(
     _check(source, plan, units)
     end = dt.datetime.combine(min(plan.starts_on, source.as_of + dt.timedelta(1)), dt.time())
     since = end - dt.timedelta(weeks=plan.window_weeks)
-    known = _known(source, since)
+    known = _known(source, since, end)
     where, tiers = _tiers(known, source, plan, tiers_from, tier_shares, strata or source)
     known["unit_id"] = _units(known["customer_id"], units)
     known["tier"] = tiers["tier"]
@@ -175,9 +175,10 @@ def _check(source: Source, plan: ExperimentPlan, units: str | None) -> None:
         )
 
 
-def _known(source: Source, since: dt.datetime) -> pd.DataFrame:
-    """Everybody known, sorted by id: known_on, activity and spend since a day, spend before."""
+def _known(source: Source, since: dt.datetime, until: dt.datetime) -> pd.DataFrame:
+    """Who was known by a day, sorted by id: known_on, activity and spend since, spend before."""
     rows = rows_until(source.transactions, source.as_of)
+    rows = rows.filter(rows.occurred_at.cast("timestamp") < until)
     late = rows.occurred_at.cast("timestamp") >= since
     bought = (rows.kind == "purchase").ifelse(1.0, 0.0)
     amount = rows.amount.cast("float64")
@@ -202,6 +203,8 @@ def _known(source: Source, since: dt.datetime) -> pd.DataFrame:
             known = known.drop(columns="created_at")
     # Who is in the list without a day has been there for longer than anybody noted.
     known["known_on"] = pd.to_datetime(known["known_on"]).fillna(pd.Timestamp("1900-01-01"))
+    # A list of customers is not cut at a day; who came later must not be known of.
+    known = known[known["known_on"] < until]
     known = known.fillna({"activity": 0.0, "spend": 0.0, "spend_before": 0.0})
     return known.sort_values("customer_id", ignore_index=True)
 

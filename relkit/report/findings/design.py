@@ -135,7 +135,7 @@ def design_claims(sizes: Sequence[ClaimSize]) -> Statement:
         claim=f"claim.{worst.key}",
         needed=worst.needed_per_arm,
         tier=worst.tier,
-        have=int(worst.n_arm),
+        have=worst.n_arm,
     )
 
 
@@ -174,7 +174,7 @@ def design_simulated(found: OperatingCharacteristics) -> Statement:
         "design.simulated",
         runs=worst.runs,
         worst=worst.false_switch,
-        world=f"design.world.{worst.world}",
+        world=f"design.world_name.{worst.world}",
     )
 
 
@@ -188,7 +188,7 @@ def design_captured(found: OperatingCharacteristics) -> Statement:
     """What the rule catches of the gain, and whether its range holds the best frequency."""
     one = _with_a_best(found)
     if one.captured is None:
-        name = f"design.world.{one.world}"
+        name = f"design.world_name.{one.world}"
         return say("design.captured_none", world=name, covered=one.covered, runs=one.runs)
     return say("design.captured", captured=one.captured, covered=one.covered, runs=one.runs)
 

@@ -72,7 +72,7 @@ def design_needed(design: ExperimentDesign, ax: Axes | None = None) -> Axes | No
     word_axis(ax.xaxis, lambda x: current().count(x))
     ax.minorticks_off()
     ax.set_xlabel(term("label.customers"))
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     most = max(known, key=lambda one: one.customers_needed)
     values = {
         "n": len(known),
