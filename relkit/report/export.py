@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 FOLDER_VARIABLE = "RELKIT_TABLES"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# The full-width signs are read as their plain ones by spreadsheets in East Asian languages.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def save_table(frame: pd.DataFrame, name: str) -> Saved:
@@ -43,10 +44,7 @@ def save_table(frame: pd.DataFrame, name: str) -> Saved:
     Raises:
         ParameterError: the name cannot be a file's, or two columns share a name.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ParameterError(
-            f"name={name!r} must be 1 to 80 letters, digits, _ or -, such as 'win_back'"
-        )
+    check_table_name(name)
     twice = sorted({str(c) for c in frame.columns[frame.columns.duplicated()]})
     if twice:
         raise ParameterError(f"{name}: two columns are called {', '.join(twice)}; rename one")
@@ -58,6 +56,23 @@ def save_table(frame: pd.DataFrame, name: str) -> Saved:
     plain.attrs = {}
     plain.to_parquet(folder / f"{name}.parquet", index=False, compression="zstd")
     return Saved(name=name, rows=len(frame), files=(f"{name}.csv", f"{name}.parquet"))
+
+
+def check_table_name(name: str) -> None:
+    """Refuse a name that cannot be a file's on every system.
+
+    Raises:
+        ParameterError: other than 1 to 80 letters, digits, ``_`` and ``-``.
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ParameterError(
+            f"name={name!r} must be 1 to 80 letters, digits, _ or -, such as 'win_back'"
+        )
+
+
+def begins_like_a_formula(text: str) -> bool:
+    """Whether a spreadsheet would take a text for something to compute."""
+    return text.startswith(_FORMULA)
 
 
 def tables_folder() -> Path:
@@ -83,4 +98,4 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if isinstance(cell, str) and begins_like_a_formula(cell) else cell

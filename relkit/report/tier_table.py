@@ -9,7 +9,6 @@ ids may be shown), ``…`` and the owner's id stand in their places.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ import pandas as pd
 from relkit.errors import DataError, ParameterError
 from relkit.privacy import WITHHELD, current_privacy, shown_id
 from relkit.report.blocks import Saved
-from relkit.report.export import csv_text, tables_folder
+from relkit.report.export import check_table_name, csv_text, tables_folder
 from relkit.report.statements import listed, say, term
 from relkit.report.workbook import Sheet, workbook_bytes
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from relkit.studies.customer_facts import CustomerFacts
 
 COLUMNS = ("customer", "industry", "tier", "decision_maker", "recent", "owner", "goal")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 # Silence longer than this is news too.
 _RECENT_DAYS = 90
 
@@ -111,10 +109,7 @@ def save_tier_table(
     Raises:
         ParameterError, DataError: as ``tier_table``; a name that cannot be a file's.
     """
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ParameterError(
-            f"name={name!r} must be 1 to 80 letters, digits, _ or -, such as 'tier_table'"
-        )
+    check_table_name(name)
     table = tier_table(facts, tiers, goals, with_ids=with_ids)
     book = workbook_bytes([Sheet(term("tier_table.sheet"), table)])
     folder = tables_folder()

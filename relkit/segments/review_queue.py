@@ -27,7 +27,7 @@ from relkit.segments.scores import RfmScores, mid_rank
 COLUMNS = ("customer_id", "label", "suggested", "reviewer", "reviewed_at", "status")
 IN_QUEUE, GONE = "in_queue", "gone"
 # A spreadsheet runs a cell that begins like this; the apostrophe says that it is text.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _WRITTEN_DAY = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:[T ]\d{1,2}:\d{2}(?::\d{2})?)?")
 _ROUNDED = re.compile(r"\d[.,]\d+E\+\d+")
 

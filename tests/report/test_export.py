@@ -1,12 +1,14 @@
 """Tables that are safe to open, and land where they should."""
 
 import hashlib
+import io
 
 import pandas as pd
 import pytest
 
 from relkit.errors import ParameterError
 from relkit.report.export import csv_text, save_table, tables_folder
+from relkit.report.tier_table import save_tier_table
 
 FRAME = pd.DataFrame(
     {
@@ -34,6 +36,25 @@ def test_text_that_looks_like_a_formula_is_text(tmp_path, monkeypatch):
 def test_heads_and_categories_are_neutralised_too():
     frame = pd.DataFrame({"=cmd": pd.Categorical(["=a", "b"])})
     assert csv_text(frame) == "'=cmd\r\n'=a\r\nb\r\n"
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
+def test_every_sign_that_a_spreadsheet_computes_from_is_neutralised(sign):
+    frame = pd.DataFrame({"a": [f"{sign}1+1"], f"{sign}b": ["x"]})
+    back = pd.read_csv(io.StringIO(csv_text(frame), newline=""), dtype=str)
+    assert list(back.columns) == ["a", f"'{sign}b"]
+    assert back["a"].tolist() == [f"'{sign}1+1"]
+
+
+def test_one_rule_for_the_names_of_all_tables(tmp_path, monkeypatch):
+    monkeypatch.setenv("RELKIT_TABLES", str(tmp_path / "tables"))
+    for name in ("../x", "", "a b", "x" * 81, None, "-a"):
+        said = []
+        for save in (lambda n: save_table(FRAME, n), lambda n: save_tier_table(None, None, name=n)):
+            with pytest.raises(ParameterError) as caught:
+                save(name)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
 
 
 def test_the_same_frame_gives_the_same_files(tmp_path, monkeypatch):

@@ -1,7 +1,10 @@
 """Workbooks read back by two independent readers, and as raw XML."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 import zipfile
 
 import openpyxl
@@ -42,7 +45,8 @@ def test_every_text_is_text_and_nothing_is_run():
     raw = xml_of(data)
     assert "<f>" not in raw
     assert "<f " not in raw
-    assert raw.count('t="inlineStr"') == len(HOSTILE) + 1
+    assert raw.count('t="inlineStr"') == len([text for text in HOSTILE if text]) + 1
+    assert len(re.findall("<c ", raw)) == len(HOSTILE) + 1
 
 
 def test_texts_come_back_as_they_were():
@@ -95,7 +99,9 @@ def test_header_widths_font_and_frozen_row():
     # Six Chinese characters are twelve digits wide.
     assert sheet.column_dimensions["A"].width == 14
     assert sheet.column_dimensions["B"].width == 8
-    assert '<charset val="134"/>' in xml_of(data, "xl/styles.xml")
+    assert sheet["A1"].font.charset == sheet["A2"].font.charset == 134
+    assert sheet["A1"].fill.fgColor.rgb == "FFDCEBF3"
+    assert sheet["A2"].alignment.wrap_text
 
 
 def test_the_same_table_gives_the_same_bytes_and_no_day():
@@ -103,7 +109,38 @@ def test_the_same_table_gives_the_same_bytes_and_no_day():
     assert written(frame) == written(frame.copy())
     entries = zipfile.ZipFile(io.BytesIO(written(frame))).infolist()
     assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
-    assert "docProps" not in " ".join(entry.filename for entry in entries)
+    core = xml_of(written(frame), "docProps/core.xml")
+    assert set(re.findall(r"\d{4}-\d\d-\d\dT[\d:]+", core)) == {"1980-01-01T00:00:00"}
+
+
+def test_a_later_day_in_another_process_writes_the_same_bytes():
+    made = (
+        "import pandas as pd, sys; from relkit.report.workbook import Sheet, workbook_bytes; "
+        "sys.stdout.buffer.write(workbook_bytes([Sheet('Tiers', pd.DataFrame("
+        "{'a': ['x', '=1'], 'n': [1.5, 2], 'd': pd.to_datetime(['2025-01-02', None])}))]))"
+    )
+    frame = pd.DataFrame(
+        {"a": ["x", "=1"], "n": [1.5, 2], "d": pd.to_datetime(["2025-01-02", None])}
+    )
+    environment = {**os.environ, "TZ": "Asia/Shanghai", "PYTHONHASHSEED": "7"}
+    done = subprocess.run(
+        [sys.executable, "-c", made], env=environment, capture_output=True, check=True
+    )
+    assert done.stdout == written(frame)
+
+
+def test_a_number_keeps_every_digit():
+    numbers = [0.1 + 0.2, 1 / 3, 123456789.12345679, 5e-324, 1.7976931348623157e308]
+    cells = sheet_of(written(pd.DataFrame({"n": numbers})))["A"][1:]
+    assert [cell.value for cell in cells] == numbers
+    assert {cell.data_type for cell in cells} == {"n"}
+
+
+def test_errors_and_rich_values_of_excel_stay_text():
+    texts = ["#N/A", "#REF!", "12:30", "3.5%", "True", "=", "==A1"]
+    cells = sheet_of(written(pd.DataFrame({"a": texts})))["A"][1:]
+    assert [cell.value for cell in cells] == texts
+    assert {cell.data_type for cell in cells} == {"s"}
 
 
 def test_many_columns_and_sheets_and_no_rows():
