@@ -45,8 +45,8 @@ def _iso_date(text: str | None) -> str | None:
 
 
 def _between(low: float, high: float) -> AfterValidator:
-    def check(value: float) -> float:
-        if not low <= value <= high:
+    def check(value: float | None) -> float | None:
+        if value is not None and not low <= value <= high:
             raise ValueError(f"must be {low} to {high}")
         return value
 
@@ -107,6 +107,8 @@ _cost = _above(0, True, "must be 0 or more")
 Positive = Annotated[
     float | None, AfterValidator(_above(0, False, "must be a positive, finite number"))
 ]
+# None: what the source's own YAML says, else the default of rk.open_source.
+SetAside = Annotated[float | None, _between(0, 1)]
 Day = Annotated[str | None, AfterValidator(_iso_date)]
 Rate = Annotated[float, AfterValidator(_rate)]
 Horizon = Annotated[float, AfterValidator(_length)]
@@ -126,7 +128,7 @@ class Study(BaseModel):
     grain: Grain
     horizon: Horizon
     annual_discount_rate: Rate
-    max_set_aside: Annotated[float, _between(0, 1)]
+    max_set_aside: SetAside
     later_rows: Literal["fault", "set_aside"]
     language: Literal["en", "zh"]
     show_ids: bool
@@ -200,7 +202,7 @@ class DataQuality(BaseModel):
     min_gap_days: Annotated[int, _between(1, 3_650)]
     window_days: Annotated[int, _between(1, 36_525)]
     tier_shares: TierShares
-    max_set_aside: Annotated[float, _between(0, 1)]
+    max_set_aside: SetAside
     later_rows: Literal["fault", "set_aside"]
     language: Literal["en", "zh"]
     show_ids: bool
@@ -217,7 +219,7 @@ class FrequencyExperiment(BaseModel):
     randomised: bool
     weeks_a_step: Annotated[int, _between(1, 52)]
     review_weeks: Annotated[int, _between(1, 520)]
-    max_set_aside: Annotated[float, _between(0, 1)]
+    max_set_aside: SetAside
     later_rows: Literal["fault", "set_aside"]
     language: Literal["en", "zh"]
     show_ids: bool
@@ -239,7 +241,7 @@ class ExperimentDesign(BaseModel):
     favour_today: bool
     runs: Annotated[int, _between(2, 10_000)]
     seed: Annotated[int, _between(0, 2**31)]
-    max_set_aside: Annotated[float, _between(0, 1)]
+    max_set_aside: SetAside
     # Whatever happened on or after the first day must not be seen by a design.
     later_rows: Literal["set_aside"]
     language: Literal["en", "zh"]

@@ -16,6 +16,7 @@ import pytest
 from relkit.data.mapping import read_mapping
 from relkit.data.sources import open_source
 from relkit.errors import DataError, SourceError
+from relkit.run.inspection import inspect_file
 
 FIXTURES = Path(__file__).parent / "fixtures"
 READY = Path(__file__).parents[2] / "params/sources"
@@ -69,6 +70,28 @@ def test_online_retail(ready):
     assert source.currency == "GBP"
     with pytest.raises(DataError, match=r"4 of 10 rows \(40.0%\) fail.*raise max_set_aside"):
         open_source(path)
+
+
+def test_a_report_on_online_retail_takes_the_share_that_the_mapping_says(ready, project):
+    path = ready("online_retail", online_retail="online_retail")
+    kept = (project / "data/online_retail.csv").read_text(encoding="utf-8").splitlines()
+    # One line in five has no customer, as in the real file: below the mapping's own 0.25.
+    lines = kept[:6]
+    assert ",," in lines[-1]
+    assert not any(",," in line for line in lines[:-1])
+    (project / "data/online_retail.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for folder in ("params/customer_value", "notebooks"):
+        (project / folder).mkdir(parents=True)
+    name = "notebooks/customer_value.ipynb"
+    (project / name).write_bytes((READY.parents[1] / name).read_bytes())
+    report = project / "params/customer_value/retail.yaml"
+    report.write_text(f"source: {path}\n")
+    assert "5 rows read, 4 used, 1 set aside" in inspect_file(project / path)
+    assert "5 rows read, 4 used, 1 set aside" in inspect_file(report)
+    # What the report says itself still comes first.
+    report.write_text(f"source: {path}\nmax_set_aside: 0.1\n")
+    with pytest.raises(DataError, match=r"more than max_set_aside=0\.1 allows"):
+        inspect_file(report)
 
 
 @pytest.mark.skipif(

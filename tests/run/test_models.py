@@ -102,6 +102,8 @@ def test_values_that_make_no_sense(notebook, given, words):
     [
         ("customer_value", {"annual_discount_rate": 0.0, "top_customers": 200}),
         ("customer_value", {"max_set_aside": 1, "horizon": 0.5}),
+        ("customer_value", {"max_set_aside": None}),
+        ("review_deck", {"max_set_aside": 0.0}),
         ("customer_value", {"as_of": None, "calibration_end": "1998-07-01"}),
         ("segments", {"bands": 10, "review_share": 1.0, "health_rules": None, "hour_cost": 0.0}),
         ("review_deck", {"tier_shares": [0.5]}),
