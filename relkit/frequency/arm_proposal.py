@@ -166,6 +166,9 @@ def _within(
         return math.fsum(float(shares @ cost[t]) for t, shares in at(price).items())
 
     price, capacity = 0.0, plan.contacts_per_week
+    least = math.fsum(float(cost[t].min()) for t in arms)
+    if capacity is not None and least >= capacity:
+        return None
     if capacity is not None and load(0.0) > capacity:
         high = 1e-9
         while load(high) > capacity:
@@ -173,7 +176,7 @@ def _within(
             if high > 1e12:
                 return None
         low = 0.0
-        for _ in range(100):
+        for _ in range(60):
             price = (low + high) / 2
             low, high = (price, high) if load(price) > capacity else (low, price)
         price = high
@@ -183,14 +186,14 @@ def _within(
 def _shares_at(weight: NDArray[np.float64], toll: NDArray[np.float64]) -> NDArray[np.float64]:
     """√(weight ÷ (a + toll)) with the a that makes them sum to 1."""
     toll = toll - toll.min()
-    low, high = 0.0, float(np.sqrt(weight).sum() ** 2)
-    for _ in range(200):
-        middle = (low + high) / 2
-        if middle <= 0 or np.sqrt(weight / (middle + toll)).sum() > 1:
-            low = middle
-        else:
-            high = middle
-        if high - low <= 1e-14 * high:
+    # The sum falls in a and is convex; from where one share alone is 1, Newton's steps
+    # come to the root without passing it.
+    at = float((weight - toll).max())
+    for _ in range(100):
+        shares = np.sqrt(weight / (at + toll))
+        step = 2 * (shares.sum() - 1) / (shares / (at + toll)).sum()
+        at += float(step)
+        if step <= 1e-13 * at:
             break
-    shares = np.sqrt(weight / (high + toll))
+    shares = np.sqrt(weight / (at + toll))
     return np.asarray(shares / shares.sum())
