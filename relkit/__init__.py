@@ -204,6 +204,8 @@ _ROOMS = {
     "movement_tables": "relkit.report.movement_tables",
     "segment_tables": "relkit.report.segment_tables",
     "people_tables": "relkit.report.people_tables",
+    "policy_tables": "relkit.report.policy_tables",
+    "practice_tables": "relkit.report.practice_tables",
     "findings": "relkit.report.findings",
     "frequency_tables": "relkit.report.frequency_tables",
     "gates": "relkit.report.gates",

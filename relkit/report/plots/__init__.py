@@ -24,6 +24,14 @@ from relkit.report.plots.migration import (
     tier_bridge,
     tier_moves,
 )
+from relkit.report.plots.policy import (
+    policy_matrix,
+    policy_touches,
+)
+from relkit.report.plots.practice import (
+    practice_cadence,
+    practice_responses,
+)
 from relkit.report.plots.profile import profile_events
 from relkit.report.plots.quality import (
     quality_coverage,
@@ -75,6 +83,10 @@ __all__ = [
     "frequency_steps",
     "history_matrix",
     "hysteresis_price",
+    "policy_matrix",
+    "policy_touches",
+    "practice_cadence",
+    "practice_responses",
     "profile_events",
     "quality_coverage",
     "quality_funnel",
