@@ -89,7 +89,7 @@ def practice_responses(
     columns = {
         "value": (f"label.{split}", "text"),
         "contacts": ("label.contacts", "count"),
-        "answered": ("label.answered", "count"),
+        "answered": ("label.practice_answered", "count"),
         "rate": ("label.answer_rate", "percent"),
         **_LOW_HIGH,
     }
