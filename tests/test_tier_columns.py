@@ -1,5 +1,6 @@
 """The columns of tier rules, counted by hand."""
 
+import itertools
 import math
 
 import pandas as pd
@@ -48,6 +49,24 @@ def test_the_columns_by_hand(summary):
     assert "clv" not in found
     wider = rk.tier_columns(transactions(), summary, repurchase_days=31)
     assert wider["repurchased_within_31_days"].tolist() == [True, False, True, False]
+
+
+def test_the_order_of_the_rows_moves_nobody_over_a_limit():
+    # In cents exactly 10,000; added up as floats it is that or a little less.
+    amounts = [1111.1, 2222.2, 3333.3, 0.1, 0.2, 0.3, 1111.7, 2221.1]
+    assert sum(round(100 * amount) for amount in amounts) == 1_000_000
+    assert len({sum(order) for order in itertools.permutations(amounts[2:])}) > 1
+    at = pd.date_range("2024-02-10", periods=8)
+    rows = pd.DataFrame({"customer_id": "a", "occurred_at": at, "amount": amounts})
+    rows["kind"] = "purchase"
+    rules = rk.read_tier_rules("params/tiers/four_tiers_limits.yaml")
+    for seed in range(12):
+        shuffled = rows.sample(frac=1, random_state=seed, ignore_index=True)
+        summary = rk.rfm_summary(shuffled, as_of="2024-02-29", unit="week")
+        columns = rk.tier_columns(shuffled, summary)
+        assert columns["spend_last_12_months"].tolist() == [10_000.0]
+        tiers = rk.assign_tiers(columns, rules, currency="CNY").to_frame()
+        assert tiers["tier"].tolist() == ["high"]
 
 
 def test_values_to_come_are_joined(summary):

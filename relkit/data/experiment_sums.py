@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from relkit.data.grains import check_day, days_between, midnight_after
+from relkit.data.grains import check_day, days_between, in_engine, midnight_after, refuse_no_table
 from relkit.errors import DataError, ParameterError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ _KEYS = ["tier", "arm"]
 
 
 def experiment_sums(
-    assignments: ir.Table,
-    outcomes: ir.Table,
+    assignments: ir.Table | pd.DataFrame,
+    outcomes: ir.Table | pd.DataFrame,
     as_of: str | dt.date,
     weeks: int,
     experiment_id: str | None = None,
-    covariate: ir.Table | None = None,
+    covariate: ir.Table | pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Sums over customers by tier, arm and week since the assignment.
 
@@ -49,16 +49,28 @@ def experiment_sums(
 
     Raises:
         ParameterError: weeks below 1, or no such experiment.
-        DataError: a column is missing.
+        DataError: no table, or a column is missing.
     """
     day = check_day(as_of, "as_of")
     if isinstance(weeks, bool) or not isinstance(weeks, int) or weeks < 1:
         raise ParameterError(f"weeks={weeks!r} must be a whole number from 1")
+    assignments = _as_table(assignments, ("customer_id", "arm", "assigned_at"), "assignments")
+    outcomes = _as_table(outcomes, ("customer_id", "occurred_at", "value"), "outcomes")
+    if covariate is not None:
+        covariate = _as_table(covariate, ("customer_id", "x"), "covariate")
     units = _units(assignments, experiment_id, covariate, day, weeks)
-    _need(outcomes, ("customer_id", "occurred_at", "value"), "outcomes")
     cells = _outcome_sums(units, outcomes).to_pyarrow().to_pandas()
     sizes = _unit_sums(units).to_pyarrow().to_pandas()
     return _together(cells, sizes, weeks)
+
+
+def _as_table(rows: ir.Table | pd.DataFrame, needed: tuple[str, ...], name: str) -> ir.Table:
+    import ibis
+
+    refuse_no_table(rows, name)
+    table = rows if isinstance(rows, ibis.Table) else in_engine(rows)
+    _need(table, needed, name)
+    return table
 
 
 def _need(rows: ir.Table, needed: tuple[str, ...], name: str) -> None:
@@ -78,7 +90,6 @@ def _units(
     """One row a customer: tier, arm, assigned_at, x, and observed, its whole weeks."""
     import ibis
 
-    _need(assignments, ("customer_id", "arm", "assigned_at"), "assignments")
     rows = assignments
     if experiment_id is not None:
         _need(rows, ("experiment_id",), "assignments of several experiments")
@@ -100,7 +111,6 @@ def _units(
     )
     if covariate is None:
         return units.mutate(x=ibis.literal(0.0))
-    _need(covariate, ("customer_id", "x"), "covariate")
     known = covariate.select(
         known_id=covariate.customer_id.cast("string"), x=covariate.x.cast("float64")
     )

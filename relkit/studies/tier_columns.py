@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from relkit.data.grains import as_table
+from relkit.data.values import exact_amount
 from relkit.errors import DataError, ParameterError
 from relkit.units import days_per
 
@@ -81,7 +82,9 @@ def _since(rows: Table, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         (rows.occurred_at >= start.to_pydatetime()) & (rows.occurred_at < end.to_pydatetime())
     )
     sums = inside.group_by("customer_id").agg(
-        purchases=(inside.kind != "refund").sum(), spend=inside.amount.sum()
+        purchases=(inside.kind != "refund").sum(),
+        # A float sum depends on the order of the rows, and so would who reaches a limit.
+        spend=exact_amount(inside.amount).sum().cast("float64"),
     )
     frame = sums.to_pandas()
     return frame.set_index(frame.pop("customer_id").astype("str"))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relkit.data.experiment_sums import experiment_sums
 from relkit.data.sources import open_source
 from relkit.data.summaries import activity_by_period, count_unique_rows, rfm_summary
 from relkit.errors import DataError, ParameterError
@@ -345,6 +346,24 @@ def test_no_purchase_to_summarise(summarise):
         summarise(TINY, "2025-01-05")
     with pytest.raises(DataError, match="no purchase; at least one is required"):
         summarise(TINY[TINY["amount"] < 0], "2025-01-13")
+
+
+@pytest.mark.parametrize("nothing", [None, [1, 2], {"customer_id": ["a"]}, "assignments"])
+@pytest.mark.parametrize("which", ["assignments", "outcomes", "covariate"])
+def test_experiment_sums_of_no_table(which, nothing):
+    at = pd.Timestamp("2025-01-01")
+    given = {
+        "assignments": pd.DataFrame({"customer_id": ["a"], "arm": ["x"], "assigned_at": [at]}),
+        "outcomes": pd.DataFrame({"customer_id": ["a"], "occurred_at": [at], "value": [2.0]}),
+        "covariate": pd.DataFrame({"customer_id": ["a"], "x": [3.0]}),
+    }
+    if which == "covariate" and nothing is None:
+        # Frames do as well as tables.
+        found = experiment_sums(**given, as_of="2025-01-31", weeks=1)
+        assert found.iloc[0, 3:].tolist() == [1, 2, 4, 3, 9, 6]
+        return
+    with pytest.raises(DataError, match=f"{which} must be a frame, or a table of a source"):
+        experiment_sums(**given | {which: nothing}, as_of="2025-01-31", weeks=1)
 
 
 def test_a_frame_without_what_is_needed():

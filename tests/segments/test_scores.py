@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,15 @@ def summary(frequency, recency, T, spend, unit="day"):
 def test_mid_rank_by_hand():
     # 1, 2, 2, 5: the twos share places 2 and 3 of 4, middle 2.5 - .5 = 2 of 4.
     assert mid_rank(np.array([2.0, 1.0, 5.0, 2.0])) == pytest.approx([0.5, 0.125, 0.875, 0.5])
+
+
+@pytest.mark.parametrize("kind", [float, int])
+def test_mid_rank_is_the_average_rank_of_scipy(kind):
+    draws = np.random.default_rng(5)
+    for values in (draws.poisson(2, 999), draws.normal(size=999).round(1), np.r_[-0.0, 0.0, 1.0]):
+        values = values.astype(kind)
+        ranks = scipy.stats.rankdata(values, method="average")
+        assert mid_rank(values) == pytest.approx((ranks - 0.5) / len(values), abs=1e-15)
 
 
 def test_quintiles_of_ten_different_values_hold_two_each():
