@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from relkit.data.engine import keep
-from relkit.data.grains import midnight_after, rows_until
+from relkit.data.experiment_weeks import numbered, weekly_events
+from relkit.data.grains import midnight_after
 from relkit.errors import DataError, ParameterError, did_you_mean
 
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ class ExperimentOutcomes:
 
     Attributes:
         table: customer_id, tier, arm, assigned_at, x (revenue in the weeks before the
-            assignment), and a column for each of `metrics`; lazy.
+            assignment), and a column for each of `metrics`; lazy. It also has unit, the
+            customer's number in `weekly`.
+        weekly: One row a customer and week with a purchase or a complaint; lazy: see
+            `weekly_events`.
         metrics: Those that the source has tables for: purchases, repurchase (1 if
             there was one), revenue, retained (1 if there was a purchase in the last
             weeks of the window), contacts (outbound and delivered), unsubscribes (1 if
@@ -57,6 +61,7 @@ class ExperimentOutcomes:
     """
 
     table: ir.Table
+    weekly: ir.Table
     metrics: tuple[str, ...]
     not_supplied: tuple[str, ...]
     experiment: str
@@ -69,7 +74,7 @@ class ExperimentOutcomes:
 
     def to_frame(self) -> pd.DataFrame:
         """Every customer, sorted by id."""
-        return self.table.order_by("customer_id").to_pyarrow().to_pandas()
+        return self.table.drop("unit").order_by("customer_id").to_pyarrow().to_pandas()
 
     def totals(
         self, metrics: Sequence[str] | None = None, clusters: ir.Table | pd.DataFrame | None = None
@@ -134,27 +139,25 @@ def experiment_outcomes(
     name = experiment_name(source, experiment)
     assignments = assigned_units(source, name)
     end = midnight_after(source.as_of)
-    units = assignments.mutate(until=window_end(assignments, window_weeks))
-    whole = units.filter(units.until <= end)
-    assigned, inside = units.count().execute(), whole.count().execute()
+    everybody = assignments.mutate(until=window_end(assignments, window_weeks))
+    whole = everybody.filter(everybody.until <= end)
+    assigned, inside = everybody.count().execute(), whole.count().execute()
     if not inside:
         raise DataError(
             f"experiment {name}: of {assigned:,} assigned customers none has a whole window of "
             f"{window_weeks} weeks by {source.as_of}; wait, or plan a shorter window"
         )
-    rows = _with_purchases(whole, source, window_weeks, covariate_weeks, retained_within_weeks)
+    units = numbered(whole)
+    weekly = weekly_events(units, source, covariate_weeks)
+    rows = _with_weeks(units, weekly, window_weeks, retained_within_weeks, source.has("tickets"))
     rows = _with_touches(rows, source) if source.has("touches") else rows
-    for table, column, metric in (
-        ("tickets", "opened_at", "complaints"),
-        ("engagement", "date", "engagement"),
-    ):
-        if source.has(table):
-            rows = _with_events(rows, getattr(source, table), column, metric)
+    rows = _with_engagement(rows, source.engagement) if source.has("engagement") else rows
     metrics = tuple(metric for metric, table in METRICS.items() if source.has(table))
-    table = rows.select("customer_id", "tier", "arm", "assigned_at", "x", *metrics)
+    table = rows.select("customer_id", "unit", "tier", "arm", "assigned_at", "x", *metrics)
     missing = sorted({t for t in METRICS.values() if not source.has(t)})
     return ExperimentOutcomes(
         keep(table.get_backend(), "experiment", table),
+        weekly,
         metrics,
         tuple(missing),
         name,
@@ -254,32 +257,21 @@ def sent_contacts(source: Source) -> ir.Table:
     )
 
 
-def _with_purchases(
-    units: ir.Table, source: Source, window: int, covariate: int, retained: int
+def _with_weeks(
+    units: ir.Table, weekly: ir.Table, window: int, retained: int, complaints: bool
 ) -> ir.Table:
-    import ibis
-
-    rows = rows_until(source.transactions, source.as_of)
-    rows = rows.select(
-        buyer=rows.customer_id.cast("string"),
-        at=rows.occurred_at.cast("timestamp"),
-        amount=rows.amount.cast("float64"),
-        bought=(rows.kind == "purchase").ifelse(1.0, 0.0),
-    )
-    joined = units.inner_join(rows, units.customer_id == rows.buyer)
-    since = joined.assigned_at - ibis.interval(days=7 * covariate)
-    before = (joined["at"] >= since) & (joined["at"] < joined.assigned_at)
-    inside = (joined["at"] >= joined.assigned_at) & (joined["at"] < joined.until)
-    lately = inside & (joined["at"] >= joined.until - ibis.interval(days=7 * retained))
-    counted = joined.group_by("customer_id").agg(
-        x=before.ifelse(joined.amount, 0.0).sum(),
-        purchases=inside.ifelse(joined.bought, 0.0).sum(),
-        revenue=inside.ifelse(joined.amount, 0.0).sum(),
-        late=lately.ifelse(joined.bought, 0.0).sum(),
-    )
-    rows = units.left_join(counted, "customer_id").drop("customer_id_right")
-    filled = {name: rows[name].fill_null(0.0) for name in ("x", "purchases", "revenue", "late")}
-    rows = rows.mutate(**filled)
+    """Totals of the time before and of the window, from the weeks."""
+    before, inside = weekly.week < 0, weekly.week >= 0
+    lately = weekly.week >= window - retained
+    sums = {
+        "x": before.ifelse(weekly.revenue, 0.0).sum(),
+        "purchases": inside.ifelse(weekly.purchases, 0.0).sum(),
+        "revenue": inside.ifelse(weekly.revenue, 0.0).sum(),
+        "late": lately.ifelse(weekly.purchases, 0.0).sum(),
+    }
+    if complaints:
+        sums["complaints"] = weekly.complaints.sum()
+    rows = _joined(units, weekly.group_by("unit").agg(**sums), tuple(sums), "unit")
     return rows.mutate(
         repurchase=(rows.purchases > 0).ifelse(1.0, 0.0),
         retained=(rows.late > 0).ifelse(1.0, 0.0),
@@ -297,22 +289,19 @@ def _with_touches(units: ir.Table, source: Source) -> ir.Table:
     return _joined(units, counted, ("contacts", "unsubscribes"))
 
 
-def _with_events(units: ir.Table, events: ir.Table, column: str, metric: str) -> ir.Table:
-    weight = events["count"].cast("float64") if "count" in events.columns else 1.0
-    if metric == "complaints":
-        events = events.filter(events.kind == "complaint")
-        weight = 1.0
+def _with_engagement(units: ir.Table, events: ir.Table) -> ir.Table:
     import ibis
 
+    counted = "count" in events.columns
     rows = events.select(
         whose=events.customer_id.cast("string"),
-        at=events[column].cast("timestamp"),
-        weight=ibis.literal(weight) if isinstance(weight, float) else weight,
+        at=events.date.cast("timestamp"),
+        weight=events["count"].cast("float64") if counted else ibis.literal(1.0),
     )
     joined = units.inner_join(rows, units.customer_id == rows.whose)
     joined = joined.filter((joined["at"] >= joined.assigned_at) & (joined["at"] < joined.until))
-    counted = joined.group_by("customer_id").agg(**{metric: joined.weight.sum()})
-    return _joined(units, counted, (metric,))
+    each = joined.group_by("customer_id").agg(engagement=joined.weight.sum())
+    return _joined(units, each, ("engagement",))
 
 
 def _one_if(truth: ir.BooleanValue | bool) -> ir.FloatingValue:
@@ -323,8 +312,10 @@ def _one_if(truth: ir.BooleanValue | bool) -> ir.FloatingValue:
     return truth.ifelse(1.0, 0.0)
 
 
-def _joined(units: ir.Table, counted: ir.Table, names: tuple[str, ...]) -> ir.Table:
-    rows = units.left_join(counted, "customer_id").drop("customer_id_right")
+def _joined(
+    units: ir.Table, counted: ir.Table, names: tuple[str, ...], key: str = "customer_id"
+) -> ir.Table:
+    rows = units.left_join(counted, key).drop(f"{key}_right")
     return rows.mutate(**{name: rows[name].fill_null(0.0) for name in names})
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from relkit.data.engine import drop, keep
 from relkit.data.experiment_outcomes import window_end
-from relkit.data.grains import rows_until
 from relkit.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def experiment_periods(
     """Revenue and complaints by weeks in arm, in one pass of the engine.
 
     Args:
-        source: The outcomes' source.
+        source: The outcomes' source; what is asked of it stands in the outcomes already.
         outcomes: Of the experiment; its customers count, by its window.
         ends: Weeks since the assignment at which periods end, ascending, up to the window.
 
@@ -69,7 +69,7 @@ def experiment_periods(
         )
     counted: tuple[str, ...] = ("revenue", "complaints")
     metrics = tuple(m for m in counted if m in outcomes.metrics)
-    cells = _cells(source, outcomes, weeks, metrics)
+    cells = _cells(outcomes, weeks, metrics)
     plain = _sums(cells, metrics, {m: cells[m] for m in metrics}, dict.fromkeys(metrics))
     totals = {m: cells[f"{m}_so_far"] for m in metrics}
     grown = _sums(cells, metrics, totals, {m: cells[f"{m}_so_far"] - cells[m] for m in metrics})
@@ -79,6 +79,7 @@ def experiment_periods(
     so_far = _whole(base, grown, len(weeks), names)
     # What a customer's running total gained at each event, added up over the periods.
     so_far[names] = so_far.groupby(_KEYS)[names].cumsum()
+    drop(outcomes.table.get_backend(), cells)
     order = [*_KEYS, "period"]
     return PeriodSums(
         metrics, weeks,
@@ -88,42 +89,21 @@ def experiment_periods(
 
 
 def _cells(
-    source: Source, outcomes: ExperimentOutcomes, ends: tuple[int, ...], metrics: tuple[str, ...]
+    outcomes: ExperimentOutcomes, ends: tuple[int, ...], metrics: tuple[str, ...]
 ) -> ir.Table:
-    """One row a customer and period with an event: each metric, and its total so far."""
+    """One row a customer and period with an event: each metric, and its total so far; kept."""
     import ibis
 
-    units = outcomes.table.select("customer_id", *_KEYS, "assigned_at", "x")
-    units = units.mutate(until=window_end(units, outcomes.window_weeks))
-    bought = rows_until(source.transactions, source.as_of)
-    events = bought.select(
-        whose=bought.customer_id.cast("string"),
-        at=bought.occurred_at.cast("timestamp"),
-        revenue=bought.amount.cast("float64"),
-        **({"complaints": ibis.literal(0.0)} if "complaints" in metrics else {}),
-    )
-    if "complaints" in metrics:
-        rows = source.tickets.filter(source.tickets.kind == "complaint")
-        asked = rows.select(
-            whose=rows.customer_id.cast("string"),
-            at=rows.opened_at.cast("timestamp"),
-            revenue=ibis.literal(0.0),
-            complaints=ibis.literal(1.0),
-        )
-        events = events.union(asked)
-    joined = units.inner_join(events, units.customer_id == events.whose)
-    joined = joined.filter((joined["at"] >= joined.assigned_at) & (joined["at"] < joined.until))
-    reached = [
-        (joined["at"] >= joined.assigned_at + ibis.interval(days=7 * end)).ifelse(1, 0)
-        for end in ends
-    ]
-    joined = joined.mutate(period=reduce(lambda a, b: a + b, reached))
-    joined = joined.filter(joined.period < len(ends))
-    each = joined.group_by(*_KEYS, "customer_id", "x", "period").agg(
-        **{m: joined[m].sum() for m in metrics}
-    )
-    running = ibis.cumulative_window(group_by="customer_id", order_by="period")
-    return each.mutate(**{f"{m}_so_far": each[m].sum().over(running) for m in metrics})
+    rows = outcomes.weekly
+    rows = rows.filter(rows.week >= 0, rows.week < ends[-1])
+    period = reduce(lambda a, b: a + b, [(rows.week >= end).ifelse(1, 0) for end in ends])
+    rows = rows.mutate(period=period)
+    each = rows.group_by("unit", "period").agg(**{m: rows[m].sum() for m in metrics})
+    running = ibis.cumulative_window(group_by="unit", order_by="period")
+    each = each.mutate(**{f"{m}_so_far": each[m].sum().over(running) for m in metrics})
+    people = outcomes.table.select("unit", *_KEYS, "x")
+    joined = each.inner_join(people, "unit")
+    return keep(outcomes.table.get_backend(), "periods", joined)
 
 
 def _sums(
