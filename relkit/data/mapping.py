@@ -161,7 +161,12 @@ class _Draft(Fields):
             draft = TableDraft(contracts()[name], {**shared, **own}, frozenset(own))
             found |= self._checked(draft)
         if "transactions" not in tables:
-            self.faults.append("tables: transactions is required; every other table is optional")
+            alone = ", ".join(str(name) for name in tables) or "none"
+            self.faults.append(
+                f"tables: transactions is required, and only {alone} is mapped; a source cannot "
+                "be opened without its purchases. Add them beside the others, like transactions: "
+                "{files: data/orders.csv, columns: {customer_id: …, occurred_at: …, amount: …}}"
+            )
         return found
 
     def _checked(self, draft: TableDraft) -> dict[str, TableMapping]:

@@ -262,3 +262,17 @@ def test_faults_of_a_mapping_with_tables_are_said_at_once(project):
 def test_the_last_day_is_that_of_the_transactions(company):
     source = open_source(company(owners="owner_id\nx\n"))
     assert source.as_of == dt.date(2025, 2, 1)
+
+
+def test_a_source_of_another_table_alone_says_what_it_lacks(project):
+    path = project / "params/sources/touches.yaml"
+    path.write_text(
+        "name: T\nformat: csv\ntables:\n"
+        "  touches: {files: data/t.csv, columns: {touch_id: i, customer_id: c, occurred_at: t, "
+        "channel: k}}\n"
+    )
+    with pytest.raises(SourceError) as caught:
+        open_source("params/sources/touches.yaml")
+    (fault,) = caught.value.faults
+    assert fault.startswith("tables: transactions is required, and only touches is mapped;")
+    assert "Add them beside the others, like transactions: {files: data/orders.csv" in fault
