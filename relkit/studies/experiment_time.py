@@ -75,9 +75,10 @@ def experiment_time(
     looks = experiment_periods(source, outcomes, _ends(window, each_look))
     steps = experiment_periods(source, outcomes, _ends(window, weeks_a_step))
     halves = experiment_periods(source, outcomes, _ends(window, max(window // 2, 1))[:2])
-    running = _running(plan, looks)
+    each = [_arm_sums(plan, looks, period, so_far=True) for period in range(len(looks.ends))]
+    running = _running(plan, looks, each)
     watched = [g for g in plan.guardrails if g.metric == "complaints" and g.scale == "ratio"]
-    harm = _harm(plan, looks, watched[0].margin) if watched and _has(looks) else {}
+    harm = _harm(plan, looks, each, watched[0].margin) if watched and _has(looks) else {}
     down = any(arm.step_down_to is not None for arm in plan.arms.values())
     out = any(arm.hold_out for arm in plan.arms.values())
     return ExperimentTime(
@@ -156,13 +157,13 @@ def _steps(plan: ExperimentPlan, sums: PeriodSums) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _running(plan: ExperimentPlan, sums: PeriodSums) -> pd.DataFrame:
+def _running(plan: ExperimentPlan, sums: PeriodSums, each: list[ArmSums]) -> pd.DataFrame:
     """The mean so far at every look, with its confidence sequence."""
     import pandas as pd
 
     gaps, errors = [], []
-    for period, end in enumerate(sums.ends):
-        means = _arm_sums(plan, sums, period, so_far=True).means(_weights(plan, sums))
+    for one, end in zip(each, sums.ends, strict=True):
+        means = one.means(_weights(plan, sums))
         gap, error = _differences(plan, means, end)
         gaps.append(gap)
         errors.append(error)
@@ -190,13 +191,11 @@ def _both(plan: ExperimentPlan, sums: PeriodSums, tier: str, arm: str) -> int:
 
 
 def _harm(
-    plan: ExperimentPlan, sums: PeriodSums, margin: float
+    plan: ExperimentPlan, sums: PeriodSums, looks: list[ArmSums], margin: float
 ) -> dict[tuple[str, str], int | None]:
     """First look at which complaints are beyond their margin, all looks and arms together."""
     level = 1 - 2 * (1 - LEVEL) / (len(plan.arms) - 1)  # one side is looked at
-    each = [
-        _arm_sums(plan, sums, p, so_far=True).means("complaints") for p in range(len(sums.ends))
-    ]
+    each = [one.means("complaints") for one in looks]
     found: dict[tuple[str, str], int | None] = {}
     for t, tier, a, arm in _pairs(plan):
         b = _today(plan, tier)

@@ -108,14 +108,16 @@ def _over_time(
 def _draw_looks(study: ExperimentStudy, ax: Axes, own: pd.DataFrame) -> None:
     del study
     week = own["week"].to_numpy(float)
-    ax.fill_between(week, own["low"], own["high"], color=theme.ACCENT_SOFT, lw=0)
-    ax.plot(week, own["difference"], color=theme.ACCENT)
     # The first looks know next to nothing; their band would hide the rest.
     later = own.iloc[len(own) // 4 :]
     low, high = min(float(later["low"].min()), 0.0), max(float(later["high"].max()), 0.0)
     pad = 0.08 * (high - low)
-    ax.set_ylim(low - pad, high + pad)
-    ax.set_xlim(week[0], week[-1])
+    low, high = low - pad, high + pad
+    inside = [np.clip(own[name].to_numpy(float), low, high) for name in ("low", "high")]
+    ax.fill_between(week, *inside, color=theme.ACCENT_SOFT, lw=0)
+    ax.plot(week, np.clip(own["difference"].to_numpy(float), low, high), color=theme.ACCENT)
+    ax.set_ylim(low, high)
+    ax.set_xlim(week[0], max(week[-1], week[0] + 1))
 
 
 def _draw_steps(study: ExperimentStudy, ax: Axes, own: pd.DataFrame) -> None:
