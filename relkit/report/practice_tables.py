@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from relkit.report.blocks import Table, table
-from relkit.report.findings.practice import Labels, tier_named, value_named
+from relkit.report.findings.practice import Labels, issue_named, tier_named, value_named
 from relkit.report.language import current
 from relkit.report.statements import say, term
 
@@ -123,10 +123,16 @@ def practice_comparison(found: ContentComparison) -> Table:
         "ratio": ("label.ratio", "number2"),
         "ratio_low": ("label.practice_low", "number2"),
         "ratio_high": ("label.practice_high", "number2"),
-        "adjusted": ("label.adjusted", "number3"),
+        "adjusted": ("label.adjusted", "text"),
     }
+    frame = found.contents.assign(
+        adjusted=[
+            term("practice.tiny") if p < 0.001 else current().number(p, 3)
+            for p in found.contents["adjusted"]
+        ]
+    )
     return table(
-        found.contents, columns, caption=say("table.practice_comparison"),
+        frame, columns, caption=say("table.practice_comparison"),
         name="content_comparison", note=note,
     )  # fmt: skip
 
@@ -134,6 +140,7 @@ def practice_comparison(found: ContentComparison) -> Table:
 def practice_issues(found: RecurringIssues) -> Table:
     """What tickets are about, and which issue grows beyond all of them."""
     frame = found.issues.assign(
+        issue=[issue_named(str(issue)).text() for issue in found.issues["issue"]],
         status=[term(f"issue_status.{status}") for status in found.issues["status"]],
         recurring=found.issues["recurring"].map({True: term("table.yes"), False: term("table.no")}),
     )

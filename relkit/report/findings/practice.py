@@ -9,6 +9,7 @@ from relkit.frequency.practice_responses import BETTER, CHANGE_FORM, GROWS, INTE
 from relkit.report.policy_words import channel_words, named
 from relkit.report.rule_words import plain_words
 from relkit.report.statements import Statement, say
+from relkit.report.vocabulary import all_texts
 
 if TYPE_CHECKING:
     from relkit.data.practice_voice import ContactOpinions
@@ -154,6 +155,12 @@ def practice_low_open(rates: ResponseRates) -> Statement:
     )
 
 
+def issue_named(issue: str) -> Statement:
+    """What a ticket is about, in words where there are some."""
+    key = f"issue.{issue}"
+    return say(key) if key in all_texts() else named(issue)
+
+
 def practice_issues(found: RecurringIssues) -> Statement:
     """The issue that grows beyond all tickets, or else the one that recurs most."""
     grows = found.issues[found.issues["status"] == GROWS]
@@ -161,7 +168,7 @@ def practice_issues(found: RecurringIssues) -> Statement:
         first = grows.iloc[int(grows["difference"].to_numpy().argmax())]
         return say(
             "practice.issue_grows",
-            issue=named(str(first["issue"])),
+            issue=issue_named(str(first["issue"])),
             earlier=float(first["earlier_share"]),
             later=float(first["later_share"]),
             volume=found.volume_ratio,
@@ -172,7 +179,7 @@ def practice_issues(found: RecurringIssues) -> Statement:
     first = recurring.iloc[0]
     return say(
         "practice.issue_recurs",
-        issue=named(str(first["issue"])),
+        issue=issue_named(str(first["issue"])),
         n=int(first["tickets"]),
         again=float(first["repeated_share"]),
     )
