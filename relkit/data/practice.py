@@ -94,15 +94,15 @@ def practice_counts(
         raise ParameterError(f"bands={list(bands)} must ascend from 0, like {list(BANDS)}")
     months = ((last - first).days + 1) / days_per("month")
     people = _people(tiers)
-    with evaluated(_rows(tables, people, first, last)) as rows:
-        sent = rows.filter(rows.direction == "outbound", ~rows.failed, rows.tier.notnull())
-        each = _per_customer(people, sent)
-        with evaluated(each) as counted:
-            by_tier = _frame(_tier_sums(counted), ["tier"])
-            doses, outcomes = _doses(tables, counted, edges, months, first, last)
-        touches = _frame(_touch_counts(rows), ["tier", "month", "channel", "content_type"])
-        responses = _responses(sent)
-        outside = int(rows.filter(rows.tier.isnull()).count().to_pyarrow().as_py())
+    # Read once a question and never copied: touches are the largest table there is.
+    rows = _rows(tables, people, first, last)
+    sent = rows.filter(rows.direction == "outbound", ~rows.failed, rows.tier.notnull())
+    with evaluated(_per_customer(people, sent)) as counted:
+        by_tier = _frame(_tier_sums(counted), ["tier"])
+        doses, outcomes = _doses(tables, counted, edges, months, first, last)
+    touches = _frame(_touch_counts(rows), ["tier", "month", "channel", "content_type"])
+    responses = _responses(sent)
+    outside = int(rows.filter(rows.tier.isnull()).count().to_pyarrow().as_py())
     return PracticeCounts(
         first, last, months, by_tier, touches, responses, doses, outcomes, outside
     )
