@@ -44,8 +44,7 @@ class ExperimentOutcomes:
         table: customer_id, tier, arm, assigned_at, x (revenue in the weeks before the
             assignment), and a column for each of `metrics`; lazy. It also has unit, the
             customer's number in `weekly`.
-        weekly: One row a customer and week with a purchase or a complaint; lazy: see
-            `weekly_events`.
+        weekly: One row a purchase or complaint, with its week; lazy: see `weekly_events`.
         metrics: Those that the source has tables for: purchases, repurchase (1 if
             there was one), revenue, retained (1 if there was a purchase in the last
             weeks of the window), contacts (outbound and delivered), unsubscribes (1 if

@@ -27,7 +27,7 @@ def numbered(units: ir.Table) -> ir.Table:
 
 
 def weekly_events(units: ir.Table, source: Source, covariate_weeks: int) -> ir.Table:
-    """One row a customer and week in which something happened; kept.
+    """One row a purchase or complaint, with the week since the assignment; kept.
 
     Args:
         units: customer_id, unit, assigned_at, until, of whom it may be `numbered`.
@@ -49,7 +49,6 @@ def weekly_events(units: ir.Table, source: Source, covariate_weeks: int) -> ir.T
         purchases=(rows.kind == "purchase").ifelse(1.0, 0.0),
     )
     events = _of_units(bought, units, covariate_weeks)
-    counted = ["revenue", "purchases"]
     if tickets:
         asked = source.tickets.filter(source.tickets.kind == "complaint")
         complaints = asked.select(
@@ -61,9 +60,8 @@ def weekly_events(units: ir.Table, source: Source, covariate_weeks: int) -> ir.T
         events = events.mutate(complaints=ibis.literal(0.0)).union(
             _of_units(complaints, units, 0).mutate(complaints=ibis.literal(1.0))
         )
-        counted.append("complaints")
-    merged = events.group_by("unit", "week").agg(**{name: events[name].sum() for name in counted})
-    return keep(units.get_backend(), "weeks", merged)
+    # Not merged by customer and week: few weeks have two, and merging takes as long as joining.
+    return keep(units.get_backend(), "weeks", events)
 
 
 def _of_units(events: ir.Table, units: ir.Table, before: int) -> ir.Table:
