@@ -176,9 +176,11 @@ def test_pictures_show_what_the_design_holds():
     )
     assert f"{100 * least:.0f}%" in shown
     needed = plots.design_needed(FEW)
-    widths = sorted(patch.get_width() for patch in needed.patches)
-    assert widths[:4] == [1_000, 2_000, 3_000, 4_000]
-    assert widths[4:] == sorted(one.customers_needed for one in FEW.answers)
+    ends = sorted(patch.get_x() + patch.get_width() for patch in needed.patches)
+    assert ends[:4] == [1_000, 2_000, 3_000, 4_000]
+    assert ends[4:] == sorted(one.customers_needed for one in FEW.answers)
+    # Nothing sticks out of the picture: a logarithm has no 0.
+    assert {patch.get_x() for patch in needed.patches} == {needed.get_xlim()[0]}
     for ax in (reach, needed):
         assert blocks.figure(ax).alt.text
 

@@ -59,8 +59,12 @@ def design_needed(design: ExperimentDesign, ax: Axes | None = None) -> Axes | No
         ("label.design_needed", theme.ACCENT_SOFT, [one.customers_needed for one in known], 0.8),
         ("label.design_have", theme.ACCENT, [one.customers for one in known], 0.4),
     )
+    least = min(min(one.customers, one.customers_needed) for one in known)
+    start = 10.0 ** math.floor(math.log10(max(least, 2) / 2))
     for label, colour, widths, height in series:
-        ax.barh(places, widths, height, color=colour, label=term(label))
+        # From the edge of the axis: there is no 0 among powers of ten.
+        lengths = [width - start for width in widths]
+        ax.barh(places, lengths, height, left=start, color=colour, label=term(label))
     for place, one in zip(places, known, strict=True):
         ax.annotate(
             current().count(one.customers_needed), (one.customers_needed, place), (6, 0),
@@ -68,7 +72,7 @@ def design_needed(design: ExperimentDesign, ax: Axes | None = None) -> Axes | No
         )  # fmt: skip
     ax.set_yticks(places, [one.tier for one in known])
     ax.set_xscale("log")
-    ax.set_xlim(10, max(one.customers_needed for one in known) * 8)
+    ax.set_xlim(start, max(one.customers_needed for one in known) * 8)
     word_axis(ax.xaxis, lambda x: current().count(x))
     ax.minorticks_off()
     ax.set_xlabel(term("label.customers"))
