@@ -12,7 +12,8 @@ from relkit.report import theme
 from relkit.report.blocks import label_text
 from relkit.report.language import current
 from relkit.report.plots.drawing import described, heat_map
-from relkit.report.statements import term
+from relkit.report.rule_words import plain_words
+from relkit.report.statements import Statement, say, term
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,10 +58,15 @@ def cluster_profiles(found: Clusters, ax: Axes | None = None) -> Axes:
         "k": found.k,
         "n": found.n,
         "share": float(largest["share"]),
-        "column": label_text(_LABELS.get(found.columns[0], found.columns[0])),
+        "column": _column_words(found.columns[0]),
         "median": float(largest[found.columns[0]]),
     }
     return described(ax, "alt.cluster_profiles", values, profiles)
+
+
+def _column_words(name: str) -> Statement:
+    """What readers of either language call a column."""
+    return say(_LABELS[name]) if name in _LABELS else plain_words({"en": name, "zh": name})
 
 
 def cluster_stability(found: Clusters, ax: Axes | None = None) -> Axes:
