@@ -164,7 +164,7 @@ def test_red_gates_of_all_and_of_one_tier():
     assert "1 of 2 gates are red (Arms have" in both(findings.frequency_trust(red))
     assert "hidden" in both(findings.frequency_decision(red))
     one = study(gates=(dataclasses.replace(bad, tier="rest"), unknown))
-    assert "1 tiers may not be read" in both(findings.frequency_trust(one))
+    assert "Tiers that may not be read: 1" in both(findings.frequency_trust(one))
     assert "rest" in both(findings.frequency_why_hidden(one))
     assert "rest" not in both(findings.frequency_response(one))
     gates = frequency_tables.trust_gates(one)
@@ -197,7 +197,8 @@ def test_how_the_plan_stands(status):
     table = frequency_tables.plan_changes(found)
     assert (table is None) == (not changes)
     if changes:
-        assert "1 places" in said
+        assert "places changed: 1" in said
+        assert "not fixed before the data" in both(findings.frequency_plan_prices(found))
         assert table.rows == (("complaint_cost", "20", "10"),)
 
 

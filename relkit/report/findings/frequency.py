@@ -106,7 +106,8 @@ def frequency_design(study: ExperimentStudy) -> Statement:
 def frequency_plan_prices(study: ExperimentStudy) -> Statement:
     """Prices of the plan."""
     plan = study.plan
-    return say("frequency.plan.prices", complaint=plan.complaint_cost, margin=plan.margin_share)
+    key = "frequency.plan.prices" if study.state.status == "frozen" else "frequency.plan.prices_now"
+    return say(key, complaint=plan.complaint_cost, margin=plan.margin_share)
 
 
 def frequency_plan_guardrails(study: ExperimentStudy) -> Statement:
@@ -196,6 +197,8 @@ def frequency_time(study: ExperimentStudy) -> Statement:
 
 def frequency_time_method(study: ExperimentStudy) -> Statement | None:
     """What the running effect is of."""
+    if study.red:
+        return frequency_why_hidden(study)
     return None if study.time is None else say("frequency.time.method")
 
 
@@ -230,6 +233,8 @@ def frequency_steps(study: ExperimentStudy) -> Statement:
 
 def frequency_steps_method(study: ExperimentStudy) -> Statement | None:
     """What the steps are of."""
+    if study.red:
+        return frequency_why_hidden(study)
     if study.time is None:
         return None
     return say("frequency.steps_method", burn=study.plan.burn_in_weeks)
@@ -246,8 +251,10 @@ def frequency_effects(study: ExperimentStudy) -> Statement:
 
 def frequency_effects_method(study: ExperimentStudy) -> Statement | None:
     """How the arm table is to be read."""
+    if study.red:
+        return frequency_why_hidden(study)
     n = int(study.outcomes.assigned - study.outcomes.too_late)
-    return None if study.red else say("frequency.effects.method", n=n)
+    return say("frequency.effects.method", n=n)
 
 
 def frequency_effects_missing(study: ExperimentStudy) -> Statement | None:
@@ -296,6 +303,8 @@ def frequency_guardrails(study: ExperimentStudy) -> Statement:
 
 def frequency_guardrails_method(study: ExperimentStudy) -> Statement | None:
     """What the three answers mean."""
+    if study.red:
+        return frequency_why_hidden(study)
     n = int(study.outcomes.assigned - study.outcomes.too_late)
     return None if study.read_out is None else say("frequency.guardrails_method", n=n)
 
@@ -321,6 +330,8 @@ def frequency_response(study: ExperimentStudy) -> Statement:
 
 def frequency_response_method(study: ExperimentStudy) -> Statement | None:
     """How the curves are to be read."""
+    if study.red:
+        return frequency_why_hidden(study)
     return None if study.read_out is None else say("frequency.response_method")
 
 
@@ -406,6 +417,8 @@ def frequency_carry_over(study: ExperimentStudy) -> Statement:
 
 def frequency_carry_over_method(study: ExperimentStudy) -> Statement | None:
     """What is compared; None where nothing is."""
+    if study.red:
+        return frequency_why_hidden(study)
     if study.time is None or study.time.carry_over.empty:
         return None
     return say("frequency.carry.method")
@@ -435,6 +448,8 @@ def frequency_peeking(study: ExperimentStudy) -> Statement:
 
 def frequency_peeking_rule(study: ExperimentStudy) -> Statement | None:
     """What the plan says of stopping early."""
+    if study.red:
+        return frequency_why_hidden(study)
     early = f"frequency.early.{study.plan.stop.early}"
     return None if study.time is None else say("frequency.peeking_rule", early=early)
 
