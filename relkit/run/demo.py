@@ -14,6 +14,8 @@ REPORTS = (
     ("segments", "cdnow"),
     ("review_deck", "cdnow"),
     ("data_quality", "world"),
+    ("experiment_design", "world"),
+    ("frequency_experiment", "world"),
 )
 ENDINGS = {"en": "", "zh": "_zh"}
 WORLD = Path("data") / "world"
