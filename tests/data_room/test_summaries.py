@@ -290,7 +290,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(ROWS, st.randoms(use_true_random=False), st.sampled_from(["exact", "hour", "day", "week"]))
 def test_neither_row_order_nor_the_index_matters(rows, random, grain):
     frame = pd.DataFrame(
