@@ -1,33 +1,45 @@
 """A source's transactions kept by customer and day as well, where there are many.
 
 Merging purchases by customer and day is most of the work of every summary, and always
-the same. It is done once, when it is first asked for, with numbers in place of ids, and
-in the order of the customers: so whatever follows takes some customers at a time, and
-needs the memory of those alone. What a notebook filters or changes is another table,
-which is merged anew.
+the same: so it is done once, when it is first asked for. An engine would merge six million
+groups to get as many rows; sorting hashes of the ids takes a third of that. What a notebook
+filters or changes is another table, which the engine merges anew.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from relkit.data.engine import add, batches, drop, keep
-from relkit.data.grains import by_customer_and_grain
-from relkit.data.values import exact_amount
+import numpy as np
+
+from relkit.data.engine import said_when_full, selected
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import numpy as np
     import pandas as pd
+    import pyarrow as pa
 
-# Below, merging takes less than a second.
+# Below, an engine merges in less than a second.
 ROWS_WORTH_KEEPING = 1_000_000
-# As many as an engine merges within the memory that it has for few.
-ROWS_AT_A_TIME = 1_000_000
+# As many as are sorted at once, in some 60 bytes each; for more, the file is read again.
+ROWS_AT_A_TIME = 15_000_000
+# As many as are merged and written at once, and how often that an engine groups by customer.
+ROWS_A_SLICE = 500_000
+SLICES_AT_A_TIME = 2
+_ROWS_A_CHUNK = 100_000
+# Rows are sorted by 64 bits: the hash of their customer, 16 for the day since 1970 (which a
+# source's rows do not lie before), and a last one for refunds.
+HASH = "hash(customer_id)"
+_LOW_BITS = 17
+_HASH_STEP = 2**_LOW_BITS
+_HASH_MASK = 2**64 - _HASH_STEP
+# From here on, a sum of millionths is no decimal(18, 6).
+_LARGEST_SUM = 10**18
+_numbers = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +47,55 @@ class Daily:
     """Transactions by customer and day.
 
     Attributes:
-        days: `by_customer_and_grain` of the transactions, grain 'day', with numbers
-            as customer_id, grain_at a date, and last_at null where it is first_at: so
-            they take half the memory. `parts` fills it in.
-        ids: customer_id with its number, which are in one order; numbers from 0.
-        customers: How many there are.
-        slices: The numbers cut in pieces of some `ROWS_AT_A_TIME` rows.
+        engine: That the transactions belong to.
+        slices: Files with the rows of some customers each, in the engine's folder.
+        ids: customer_id, sorted.
+        places: Of each customer's number, from 0, its place in `ids`.
     """
 
-    days: ir.Table
-    ids: ir.Table
-    customers: int
-    slices: tuple[tuple[int, int], ...]
+    engine: Any
+    slices: tuple[Path, ...]
+    ids: pa.Array
+    places: np.ndarray[Any, Any]
 
     def parts(self) -> Iterator[ir.Table]:
-        """The days, some customers at a time, in the order of their numbers."""
-        for first, last in self.slices:
-            days = self.days.filter(self.days.customer_id.between(first, last))
-            yield days.mutate(last_at=days.last_at.coalesce(days.first_at))
+        """The rows of `by_customer_and_grain`, some customers at a time.
 
-    def names(self, numbers: np.ndarray[Any, Any]) -> pd.Series:
-        """The ids that increasing numbers stand for."""
+        customer_id is a number, grain_at a date, and the refunds of a day stand in a row
+        beside the one of its purchases.
+        """
+        import pyarrow.dataset
+
+        for first in range(0, len(self.slices), SLICES_AT_A_TIME):
+            paths = self.slices[first : first + SLICES_AT_A_TIME]
+            name = f"relkit_{paths[0].stem}"
+            # Read when it is asked for, bit by bit.
+            days = pyarrow.dataset.dataset([str(path) for path in paths], format="ipc")
+            self.engine.con.register(name, days)
+            rows = self.engine.table(name)
+            bought = rows.purchases > 0
+            yield rows.mutate(
+                bought=bought.ifelse(rows.amount, None),
+                refunded=bought.ifelse(None, rows.amount),
+                first_at=bought.ifelse(rows.first_at, None),
+                last_at=bought.ifelse(rows.last_at, None),
+            ).drop("amount")
+
+    def named(self, numbers: np.ndarray[Any, Any]) -> tuple[pd.Series, np.ndarray[Any, Any]]:
+        """Sorted ids of customers' numbers, and the order that the numbers have to be put in."""
         import pyarrow as pa
 
+        places = self.places[numbers]
+        order = np.argsort(places)
         # Text with long offsets is what pandas wants; another kind would be copied once more.
-        kind = pa.large_string()
-        found = batches(self.ids.order_by("number").select("customer_id"))
-        ids = pa.chunked_array([batch.column(0).cast(kind) for batch in found], kind)
-        if len(numbers) < len(ids):
-            ids = ids.take(pa.array(numbers))
-        return ids.to_pandas().astype("str")
+        ids = self.ids if len(numbers) == len(self.ids) else self.ids.take(pa.array(places[order]))
+        return ids.cast(pa.large_string()).to_pandas().astype("str"), order
 
 
 def offer_daily(engine: Any, transactions: ir.Table, rows: int) -> None:
     """Let summaries merge a source's transactions once, if there are enough to be worth it."""
     if rows >= ROWS_WORTH_KEEPING:
-        offered: dict[str, int | Daily] = getattr(engine, "relkit_daily", {})
+        offered: dict[str, int | Daily | None] = getattr(engine, "relkit_daily", {})
         engine.relkit_daily = offered | {transactions.op().name: rows}
 
 
@@ -84,62 +109,218 @@ def kept_daily(transactions: Any) -> Daily | None:
     node = transactions.op()
     if not isinstance(node, operations.DatabaseTable):
         return None
-    offered: dict[str, int | Daily] = getattr(node.source, "relkit_daily", {})
+    offered: dict[str, int | Daily | None] = getattr(node.source, "relkit_daily", {})
     found = offered.get(node.name)
     if isinstance(found, int):
-        found = offered[node.name] = _merged(node.source, transactions, found)
+        found = offered[node.name] = _merged(node.source, transactions)
     return found
 
 
-def _merged(engine: Any, transactions: ir.Table, rows: int) -> Daily:
-    import ibis
+def _merged(engine: Any, transactions: ir.Table) -> Daily | None:
+    """All customers by day; None where a sum is beyond what is kept exactly."""
+    import pyarrow as pa
+
+    rows = int(transactions.count().to_pyarrow().as_py())
+    pieces = max(1, -(-rows // ROWS_AT_A_TIME))
+    slices: list[Path] = []
+    names: list[pa.Table] = []
+    for piece in range(pieces):
+        known = sum(map(len, names))
+        read = _read(transactions, rows, piece, pieces)
+        ids = read.ids
+        firsts = _sliced(read, known, Path(engine.relkit_folder.name), slices)
+        # All but the ids goes before the next step takes memory.
+        del read
+        if firsts is None:
+            return None
+        names.append(_taken(ids, firsts, known))
+        del ids
+    ids, places = _sorted(engine, pa.concat_tables(names))
+    return Daily(engine, tuple(slices), ids, places)
+
+
+@dataclass(slots=True)
+class _Rows:
+    """Transactions as they are read.
+
+    Attributes:
+        keys: Hash of the customer, day, kind: see _HASH_MASK.
+        others: Another hash of the customer, which tells those apart whose first is the same.
+        times: Microseconds since 1970.
+        amounts: Whole millionths.
+        ids: customer_id, a batch each.
+    """
+
+    keys: np.ndarray[Any, Any]
+    others: np.ndarray[Any, Any]
+    times: np.ndarray[Any, Any]
+    amounts: np.ndarray[Any, Any]
+    ids: list[pa.Array]
+
+
+def _read(transactions: ir.Table, rows: int, piece: int, pieces: int) -> _Rows:
+    """The rows of one of as many parts of all customers."""
+    import pyarrow as pa
 
     name = transactions.op().name
-    ids = transactions.select("customer_id").distinct()
-    number = ibis.row_number().over(ibis.window(order_by=ids.customer_id)).cast("int32")
-    ids = ids.mutate(number=number).order_by("number")
-    ids = keep(engine, f"relkit_ids_of_{name}", ids, stored=True)
-    customers = int(ids.count().to_pyarrow().as_py())
-    pieces = max(1, -(-rows // ROWS_AT_A_TIME))
-    edges = [customers * piece // pieces for piece in range(pieces + 1)]
-    slices = tuple((low, high - 1) for low, high in pairwise(edges))
-    # One after the other: joining and sorting at once would need the memory of both.
-    joined = keep(engine, f"relkit_numbered_{name}", _numbered(transactions, ids), stored=True)
-    in_order = joined.order_by("customer_id")
-    ordered = keep(engine, f"relkit_ordered_{name}", in_order, stored=True)
-    drop(engine, joined)
-    days = None
-    for first, last in slices:
-        some = ordered.filter(ordered.customer_id.between(first, last))
-        merged = _days(some)
-        if days is None:
-            days = keep(engine, f"relkit_days_of_{name}", merged, stored=True)
-        else:
-            add(engine, days, merged)
-    assert days is not None
-    drop(engine, ordered)
-    return Daily(days, ids, customers, slices)
+    some = f"WHERE hash(customer_id) % {pieces} = {piece}" if pieces > 1 else ""
+    query = f"""
+        SELECT
+            customer_id,
+            ({HASH} & {_HASH_MASK}::UBIGINT)
+                | ((CAST(occurred_at AS DATE) - DATE '1970-01-01') * 2
+                    + CAST(kind <> 'purchase' AS BIGINT))::UBIGINT,
+            hash('#' || customer_id),
+            epoch_us(occurred_at),
+            CAST(amount AS DECIMAL(18, 6))
+        FROM "{name}" {some}"""
+    columns = [np.empty(rows, kind) for kind in ("uint64", "uint32", "int64", "int64")]
+    ids, end = [], 0
+    for batch in selected(transactions.get_backend(), query):
+        start, end = end, end + batch.num_rows
+        for column, values in zip(columns, batch.columns[1:], strict=True):
+            column[start:end] = _whole(values)
+        # A copy, since the other columns live as long as any one of a batch.
+        ids.append(pa.concat_arrays([batch.column(0), pa.array([], batch.column(0).type)]))
+    keys, others, times, amounts = (column[:end] for column in columns)
+    return _Rows(keys, others, times, amounts, ids)
 
 
-def _numbered(transactions: ir.Table, ids: ir.Table) -> ir.Table:
-    """Transactions in the order of their customers, small."""
-    rows = transactions.inner_join(ids, "customer_id")
-    return rows.select(
-        customer_id=rows.number,
-        occurred_at=rows.occurred_at,
-        amount=exact_amount(rows.amount),
-        bought=rows.kind == "purchase",
+def _whole(values: pa.Array) -> np.ndarray[Any, Any]:
+    """Whole numbers; of decimals of up to 18 digits the units of their last one."""
+    import pyarrow as pa
+
+    if not pa.types.is_decimal128(values.type):
+        return values.to_numpy()
+    # 16 bytes each, the lower half first, which holds 18 digits and their sign.
+    return np.frombuffer(values.buffers()[1], "<i8")[2 * values.offset :: 2][: len(values)]
+
+
+def _sliced(
+    rows: _Rows, known: int, folder: Path, slices: list[Path]
+) -> np.ndarray[Any, Any] | None:
+    """Writes the days; gives a row of each customer, who are numbered from `known`."""
+    firsts: list[np.ndarray[Any, Any]] = []
+    for some in _some_customers(rows.keys):
+        merged = _days(rows, some, known)
+        if merged is None:
+            return None
+        days, each = merged
+        slices.append(_written(days, folder))
+        firsts.append(each)
+        known += len(each)
+    return np.concatenate(firsts) if firsts else np.empty(0, "int64")
+
+
+def _some_customers(keys: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The rows in the order of their keys, all those of some hashes at a time."""
+    order = np.argsort(keys).astype("int32")
+    begin = 0
+    while begin < len(order):
+        end = begin + ROWS_A_SLICE
+        if end < len(order):
+            # To the end of the last one's rows.
+            last = keys[order[end - 1]] | np.uint64(_HASH_STEP - 1)
+            end = int(np.searchsorted(keys, last, "right", sorter=order))
+        yield order[begin:end]
+        begin = end
+
+
+def _days(
+    rows: _Rows, order: np.ndarray[Any, Any], first: int
+) -> tuple[pa.Table, np.ndarray[Any, Any]] | None:
+    """Rows in order → their days, and a row of each customer; they are numbered from `first`."""
+    import pyarrow as pa
+
+    keys, others = rows.keys[order], rows.others[order]
+    customer = _begins(keys, _HASH_STEP)
+    if not np.array_equal(customer, _begins(others)):
+        # Two customers have one hash; or, once in thousands of times, neighbours the other one.
+        again = np.lexsort((keys, others, keys >> np.uint64(_LOW_BITS)))
+        order, keys, others = order[again], keys[again], others[again]
+        customer = _begins(keys, _HASH_STEP) | _begins(others)
+    starts = np.flatnonzero(customer | _begins(keys))
+    ends = np.append(starts[1:], len(order))
+    low = keys[starts] & np.uint64(_HASH_STEP - 1)
+    del keys, others
+    amounts, times = rows.amounts[order], rows.times[order]
+    if max(int(amounts.max()), -int(amounts.min())) * int((ends - starts).max()) >= _LARGEST_SUM:
+        return None
+    days = pa.table(
+        {
+            "customer_id": np.cumsum(customer, dtype="int32")[starts] + np.int32(first - 1),
+            "grain_at": pa.array((low >> np.uint64(1)).astype("int32")).view(pa.date32()),
+            "purchases": np.where(low & np.uint64(1), 0, ends - starts).astype("int32"),
+            "amount": pa.array(_one(np.add, amounts, starts, ends)).view(pa.decimal64(18, 6)),
+            "first_at": pa.array(_one(np.minimum, times, starts, ends)).view(pa.timestamp("us")),
+            "last_at": pa.array(_one(np.maximum, times, starts, ends)).view(pa.timestamp("us")),
+        }
     )
+    return days, order[customer]
 
 
-def _days(rows: ir.Table) -> ir.Table:
-    rows = rows.mutate(kind=rows.bought.ifelse("purchase", "refund")).drop("bought")
-    # A day does not depend on the anchor, which only weeks have.
-    cells = by_customer_and_grain(rows, "day", anchor=dt.date(1970, 1, 1))
-    return cells.mutate(
-        grain_at=cells.grain_at.cast("date"),
-        last_at=cells.last_at.nullif(cells.first_at),
-        purchases=cells.purchases.cast("int32"),
-        bought=cells.bought.cast("decimal(18, 6)"),
-        refunded=cells.refunded.cast("decimal(18, 6)"),
-    )
+def _begins(values: np.ndarray[Any, Any], step: int = 1) -> np.ndarray[Any, Any]:
+    """Whether a value is another than the one before it, in its bits from that of `step` on."""
+    begins = np.ones(len(values), "bool")
+    np.greater_equal(values[1:] ^ values[:-1], values.dtype.type(step), out=begins[1:])
+    return begins
+
+
+def _one(
+    kind: np.ufunc,
+    values: np.ndarray[Any, Any],
+    starts: np.ndarray[Any, Any],
+    ends: np.ndarray[Any, Any],
+) -> np.ndarray[Any, Any]:
+    """One value of those from each start to its end; most stand alone."""
+    found = values[starts]
+    many = np.flatnonzero(ends - starts > 1)
+    if len(many):
+        bounds = np.column_stack([starts[many], ends[many]]).ravel()
+        # The end of all is no place to begin at, and the last one goes as far anyway.
+        bounds = bounds[:-1] if bounds[-1] == len(values) else bounds
+        found[many] = kind.reduceat(values, bounds)[::2]
+    return found
+
+
+def _taken(batches: list[pa.Array], rows: np.ndarray[Any, Any], known: int) -> pa.Table:
+    """The ids of some rows, which are counted over all batches, and their numbers."""
+    import pyarrow as pa
+
+    numbers = np.argsort(rows)
+    rows = rows[numbers]
+    begins = np.cumsum([0, *map(len, batches)])
+    cuts = np.searchsorted(rows, begins)
+    found = [
+        batch.take(pa.array(rows[first:last] - begin))
+        for batch, begin, (first, last) in zip(batches, begins[:-1], pairwise(cuts), strict=True)
+    ]
+    ids = pa.chunked_array(found, "string")
+    return pa.table({"id": ids, "number": (numbers + known).astype("int32")})
+
+
+def _written(days: pa.Table, folder: Path) -> Path:
+    import pyarrow as pa
+
+    path = folder / f"days_{next(_numbers)}.arrow"
+    with (
+        said_when_full(),
+        pa.OSFile(str(path), "wb") as file,
+        pa.ipc.new_file(file, days.schema) as writer,
+    ):
+        writer.write_table(days, max_chunksize=_ROWS_A_CHUNK)
+    return path
+
+
+def _sorted(engine: Any, named: pa.Table) -> tuple[pa.Array, np.ndarray[Any, Any]]:
+    """Ids in order, and the place in it of each number."""
+    import pyarrow as pa
+
+    name = f"relkit_ids_{next(_numbers)}"
+    engine.con.register(name, named)
+    found = list(selected(engine, f"SELECT id, number FROM {name} ORDER BY id"))
+    engine.con.unregister(name)
+    places = np.empty(len(named), "int32")
+    numbers = np.concatenate([batch.column(1).to_numpy() for batch in found])
+    places[numbers] = np.arange(len(named), dtype="int32")
+    return pa.concat_arrays([batch.column(0) for batch in found]), places

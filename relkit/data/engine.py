@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 _numbers = count()
-# What is beyond goes to disk, slower, and never fills the machine. Half as much does as well
-# for a summary of six million rows, and takes a third longer.
+# What is beyond goes to disk, slower, and never fills the machine.
 _MEGABYTES = 150
 _BYTES_A_ROW = 16
 _ROWS_IN_ORDER = 1_000_000
@@ -28,8 +27,6 @@ _THREADS = 4
 # Who has more memory to give, or less, says so in this variable, in MB.
 MEMORY = "RELKIT_MEMORY_MB"
 _BATCH_ROWS = 100_000
-# A database beside the one in memory, for tables that are large and read often.
-STORE = "relkit_store"
 
 
 def connect() -> Any:
@@ -74,34 +71,21 @@ def _given_megabytes() -> int | None:
     return int(given)
 
 
-def keep(engine: Any, name: str, rows: ir.Table, stored: bool = False) -> ir.Table:
+def keep(engine: Any, name: str, rows: ir.Table) -> ir.Table:
     """Rows evaluated once: later questions read the result and not the files again.
 
     Args:
         engine: As `connect` gives it, or another one of DuckDB.
         name: What they are; a number is added to it.
         rows: The rows.
-        stored: Whether they go to a file beside the engine, where many rows take a
-            third of the memory, or into memory, which is quicker for few.
     """
-    place = (_store(engine), "main") if stored else None
     with unfused():
-        return engine.create_table(f"{name}_{next(_numbers)}", rows, database=place)
-
-
-def add(engine: Any, table: ir.Table, rows: ir.Table) -> None:
-    """Append rows to a table that was stored."""
-    columns = ", ".join(f'"{name}"' for name in rows.columns)
-    with unfused():
-        query = engine.compile(rows)
-    engine.raw_sql(f'INSERT INTO "{STORE}"."main"."{table.op().name}" ({columns}) {query}')
+        return engine.create_table(f"{name}_{next(_numbers)}", rows)
 
 
 def drop(engine: Any, table: ir.Table) -> None:
-    """Remove a table that was kept, wherever it is."""
-    node = table.op()
-    parts = (node.namespace.catalog, node.namespace.database, node.name)
-    engine.raw_sql("DROP TABLE " + ".".join(f'"{part}"' for part in parts if part))
+    """Remove a table that was kept."""
+    engine.raw_sql(f'DROP TABLE "{table.op().name}"')
 
 
 def look(engine: Any, name: str, rows: ir.Table) -> ir.Table:
@@ -115,7 +99,12 @@ def batches(rows: ir.Table) -> Iterator[Any]:
     engine = rows.get_backend()
     with unfused():
         query = engine.compile(rows)
-    with _said_when_full(engine):
+    return selected(engine, query)
+
+
+def selected(engine: Any, query: str) -> Iterator[Any]:
+    """What a query in the engine's own SQL finds, as `batches` gives it."""
+    with said_when_full(engine):
         yield from engine.con.sql(query).to_arrow_reader(_BATCH_ROWS)
 
 
@@ -163,16 +152,6 @@ def unfused() -> Iterator[None]:
         ibis.options.sql.fuse_selects = fused
 
 
-def _store(engine: Any) -> str:
-    """The database on disk that belongs to an engine, attached when it is first needed."""
-    if not hasattr(engine, "relkit_store"):
-        folder = getattr(engine, "relkit_folder", None)
-        place = f"{folder.name}/store.duckdb" if folder is not None else ":memory:"
-        engine.raw_sql(f"ATTACH '{place}' AS {STORE}")
-        engine.relkit_store = STORE
-    return STORE
-
-
 def time_zones(engine: Any) -> list[str]:
     """The names of all time zones."""
     return [name for (name,) in engine.raw_sql("SELECT name FROM pg_timezone_names()").fetchall()]
@@ -194,26 +173,31 @@ def _engine_class() -> Any:
 
     class Engine(Backend):
         def raw_sql(self, query: Any, **options: Any) -> Any:
-            with _said_when_full(self):
+            with said_when_full(self):
                 return super().raw_sql(query, **options)
 
         def create_table(self, name: str, /, *rows: Any, **options: Any) -> Any:
-            with _said_when_full(self):
+            with said_when_full(self):
                 return super().create_table(name, *rows, **options)
 
         def execute(self, expr: Any, /, **options: Any) -> Any:
-            with _said_when_full(self):
+            with said_when_full(self):
                 return super().execute(expr, **options)
 
         def to_pyarrow(self, expr: Any, /, **options: Any) -> Any:
-            with _said_when_full(self):
+            with said_when_full(self):
                 return super().to_pyarrow(expr, **options)
 
     return Engine
 
 
 @contextmanager
-def _said_when_full(engine: Any) -> Iterator[None]:
+def said_when_full(engine: Any = None) -> Iterator[None]:
+    """Say in relkit's words that an engine's memory, or the disk, is full.
+
+    Raises:
+        RunError: it is.
+    """
     import duckdb
 
     try:
@@ -231,7 +215,7 @@ def _said_when_full(engine: Any) -> Iterator[None]:
                 f"it says: {first}",
             ],
         ) from None
-    except duckdb.IOException as fault:
+    except (duckdb.IOException, OSError) as fault:
         if "No space left" not in str(fault):
             raise
         raise RunError(

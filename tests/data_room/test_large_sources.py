@@ -46,7 +46,8 @@ def large(monkeypatch):
     """Every source counts as large, and is summarised in many pieces."""
     monkeypatch.setattr(opening, "ROWS_WORTH_A_LOOK", 1)
     monkeypatch.setattr(daily, "ROWS_WORTH_KEEPING", 1)
-    monkeypatch.setattr(daily, "ROWS_AT_A_TIME", 150)
+    monkeypatch.setattr(daily, "ROWS_AT_A_TIME", 500)
+    monkeypatch.setattr(daily, "ROWS_A_SLICE", 60)
 
 
 @pytest.fixture
@@ -130,6 +131,35 @@ def test_a_file_that_changes_under_a_summary_is_noticed(write, large):
     write(shop(rows=100))
     with pytest.raises(SourceError, match=r"data/shop.parquet has changed since it was checked"):
         rk.rfm_summary(source.transactions, as_of=LAST)
+
+
+# What two customers may share: nothing, a hash, both hashes of a neighbour in the order.
+HASHES = {
+    "told apart": "hash(customer_id)",
+    "some alike": "(hash(customer_id) % 40) << 20",
+    "all alike": "7::UBIGINT << 40",
+}
+
+
+@pytest.mark.parametrize("hashes", HASHES)
+def test_customers_of_one_hash_stay_apart(write, large, monkeypatch, hashes):
+    monkeypatch.setattr(daily, "HASH", HASHES[hashes])
+    frame = shop()
+    rows = open_source(write(frame)).transactions
+    by_frame = frame.rename(columns={"customer": "customer_id", "at": "occurred_at"})
+    whole = rk.rfm_summary(by_frame, as_of=LAST, unit="week")
+    pd.testing.assert_frame_equal(rk.rfm_summary(rows, as_of=LAST, unit="week"), whole)
+    assert len(whole) == frame["customer"].nunique() - 1
+
+
+def test_sums_beyond_what_is_kept_are_left_to_the_engine(write, large):
+    frame = shop().assign(amount=9.5e11)
+    frame.loc[3, "amount"] = 9.5e11 - 0.25
+    rows = open_source(write(frame)).transactions
+    assert daily.kept_daily(rows) is None
+    summary = rk.rfm_summary(rows, as_of=LAST)
+    expected = frame.groupby("customer")["amount"].sum()
+    assert summary.set_index("customer_id")["total_spend"].to_dict() == dict(expected)
 
 
 @pytest.mark.parametrize("as_of", [LAST, "2025-03-10"])
