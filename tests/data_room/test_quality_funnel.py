@@ -30,7 +30,7 @@ def worlds(tmp_path_factory):
     """The same world with planted faults and without, as folders."""
     home = tmp_path_factory.mktemp("worlds")
     return {
-        faults: rk.write_world(home / str(faults), 2_000, seed=5, faults=faults, tables=WANTED)
+        faults: rk.write_world(home / str(faults), 1_000, seed=5, faults=faults, tables=WANTED)
         for faults in ("planted", None)
     }
 
