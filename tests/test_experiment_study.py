@@ -9,7 +9,7 @@ import yaml
 from statsmodels.stats.power import NormalIndPower
 
 import relkit as rk
-from relkit.errors import DataError
+from relkit.errors import DataError, ParameterError
 from relkit.report import findings, frequency_tables, plots
 from relkit.report.language import set_language
 from relkit.studies.experiment import study_experiment
@@ -295,3 +295,9 @@ def test_other_tiers_than_planned(pair, folder):
     )
     with pytest.raises(DataError, match="tier 'high' is not in the plan"):
         study_experiment(pair, path)
+
+
+def test_households_are_not_read_as_if_they_were_customers(pair, folder):
+    plan = frozen(folder, unit="household")
+    with pytest.raises(ParameterError, match="randomises by household; this read-out takes"):
+        study_experiment(pair, plan)

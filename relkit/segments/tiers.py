@@ -71,7 +71,8 @@ class Tiers:
         if len(strangers):
             raise DataError(
                 f"{len(strangers):,} customers are in the tiers or in the columns but not in both "
-                f"(first: {shown_id(strangers['customer_id'].iloc[0])}); give both for the same as_of"
+                f"(first: {shown_id(strangers['customer_id'].iloc[0])}); "
+                "give both for the same as_of"
             )
         numeric = [name for name in columns.columns if name != "customer_id"]
         grouped = joined.groupby("tier")[numeric]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from relkit.data.experiment_checks import experiment_checks
 from relkit.data.experiment_outcomes import experiment_outcomes
 from relkit.data.experiment_periods import satisfaction_totals
+from relkit.errors import ParameterError
 from relkit.frequency.effects import ArmEffects, arm_effects, explored
 from relkit.frequency.freezing import PlanState, plan_state
 from relkit.frequency.plan import ExperimentPlan
@@ -207,9 +208,17 @@ def study_experiment(
     Raises:
         DataError: no assignments, nobody whose window is over, or other tiers or arms
             than planned.
-        ParameterError: faults in the plan.
+        ParameterError: faults in the plan, or one that randomises households or accounts.
     """
     planned, state = read_plan(plan), plan_state(plan)
+    if planned.unit != "customer":
+        # Customers taken one by one would make the intervals of what was drawn together
+        # too narrow: .85 in place of .95 with five a unit and a correlation of .2.
+        raise ParameterError(
+            f"experiment {planned.experiment} randomises by {planned.unit}; this read-out takes "
+            "customers one by one, and its intervals would be too narrow. Sum up by unit with "
+            "rk.experiment_outcomes(…).totals(clusters=…) and compare with rk.arm_effects"
+        )
     outcomes = experiment_outcomes(
         source,
         planned.window_weeks,

@@ -126,8 +126,8 @@ def customer_history(
     bought = theirs.order_by("occurred_at", "amount").to_pandas()
     if bought.empty:
         raise DataError(
-            f"customer {shown_id(customer_id)} has no purchase up to {day}; ids are compared as text, "
-            "zeros in front included: take one from the summary's customer_id"
+            f"customer {shown_id(customer_id)} has no purchase up to {day}; ids are compared as "
+            "text, zeros in front included: take one from the summary's customer_id"
         )
     cells = by_customer_and_grain(theirs, grain, anchor=day).order_by("grain_at").to_pandas()
     occasions = pd.DatetimeIndex(cells["grain_at"])

@@ -62,7 +62,7 @@ def clean(seed=1, per_tier=3_000):
     )
     late = frame.groupby(keys)["late"].agg(customers="size", too_late="sum").reset_index()
     weeks = frame.groupby(["arm", "week"]).size().rename("customers").reset_index()
-    contacts = contacts.astype({name: float for name in ("sent", "delivered", "response_known")})
+    contacts = contacts.astype(dict.fromkeys(("sent", "delivered", "response_known"), float))
     after = window.groupby("arm")["sent"].sum().reset_index().assign(after=0)
     return Counts(size, late, weeks, before.reset_index(), contacts.reset_index(), after)
 
