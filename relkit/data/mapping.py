@@ -161,9 +161,9 @@ class _Draft(Fields):
             draft = TableDraft(contracts()[name], {**shared, **own}, frozenset(own))
             found |= self._checked(draft)
         if "transactions" not in tables:
-            alone = ", ".join(str(name) for name in tables) or "none"
+            others = ", ".join(str(name) for name in tables) or "none"
             self.faults.append(
-                f"tables: transactions is required, and only {alone} is mapped; a source cannot "
+                f"tables: transactions is required, and only {others} is mapped; a source cannot "
                 "be opened without its purchases. Add them beside the others, like transactions: "
                 "{files: data/orders.csv, columns: {customer_id: …, occurred_at: …, amount: …}}"
             )
