@@ -259,7 +259,7 @@ def frame_of(**columns):
         ),
         (
             frame_of(amount=["1", "twelve"]),
-            r"amount is unreadable in 1 row \(first: row 2, 'twelve'",
+            r"amount is unreadable in 1 row \(first: row 2, 'like aaaaaa'",
         ),
         (frame_of(amount=[1, None]), "amount is empty in 1 row"),
     ],
