@@ -149,7 +149,7 @@ def test_adjusted_intervals_cover_as_often_as_they_say():
     runs = [adjusted(seed, 1_500) for seed in range(200)]
     assert np.mean([one.highest == "1" for one in runs]) >= 0.99
     hits = np.array([covers(one)[1:] for one in runs])
-    assert 0.90 <= hits.mean() <= 0.98  # nominal .95; standard error .011 with 400 hits
+    assert 0.90 <= hits.mean() <= 0.98  # .92 with 174 seeds; .95 is nominal
 
 
 @pytest.mark.parametrize(
