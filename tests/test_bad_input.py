@@ -445,7 +445,10 @@ def _publish_odd(root):
     chinese = {"customer_id": "客户编号", "occurred_at": "下单日期", "amount": "金额"}
     few.columns = list(chinese.values())
     tiny = project.source(text(few), "tiny", "currency: CNY", chinese, "订单 明细.csv")
-    report("tiny", "segments", tiny, "language: zh\ntier_shares: [0.001, 0.2]")
+    rules = (ROOT / "params/tiers/clv_rank.yaml").read_text(encoding="utf-8")
+    rules = rules.replace("10 %", "0.1 %").replace("70 %", "79.9 %").replace("30 %", "20.1 %")
+    project.write("params/tiers/tiny.yaml", rules)
+    report("tiny", "segments", tiny, "language: zh\ntier_rules: params/tiers/tiny.yaml")
     report("tiny", "customer_value", tiny, "language: zh")
     back = SHOP[SHOP.groupby("Customer")["Day"].transform("nunique") > 1]
     priced = project.source(text(back.assign(Total=19.9)), "priced", "currency: EUR")

@@ -38,7 +38,7 @@ def inspect_file(path: Path, overrides: Sequence[tuple[str, str]] = ()) -> str:
     if kind == "sources" or kind in ALONE:
         if overrides:
             raise ParameterError(
-                f"{path}: {NO_REPORTS[kind]} has no parameters; --set goes with a report"
+                f"{path}: {NO_REPORTS[kind]} cannot be given parameters; --set goes with a report"
             )
         root = find_root(absolute.parent)
         if kind == "sources":

@@ -197,7 +197,9 @@ def test_what_is_allowed_is_there_all_the_same(left):
     cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     tables = ["".join(o["data"]["text/html"]) for c in cells for o in c["outputs"] if "data" in o]
     assert sum("relkit: protected" in html for html in tables) == 6
-    assert sum("is not published" in json.dumps(cell["outputs"]) for cell in cells) == 4
+    # A slow machine may make a library say something in the cell that reads the data.
+    later = [cell for cell in cells if "open_source" not in "".join(cell["source"])]
+    assert sum("is not published" in json.dumps(cell["outputs"]) for cell in later) == 4
     record = project.record("audit-weekly")
     assert re.fullmatch(r"[0-9a-f]{5}(-[0-9a-f]{5}){2}", record["parameters"]["customer_id"])
     rejected = (

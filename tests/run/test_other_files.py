@@ -68,5 +68,7 @@ def test_rules_and_tags_are_checked(project, file, said):
 
 @pytest.mark.parametrize("file", ["tiers/clv_rank.yaml", "experiments/world.yaml"])
 def test_they_have_no_parameters(project, file):
-    with pytest.raises(ParameterError, match="has no parameters; --set goes with a report"):
+    with pytest.raises(
+        ParameterError, match="cannot be given parameters; --set goes with a report"
+    ):
         inspect_file(project / "params" / file, [("as_of", "2024-01-01")])

@@ -223,7 +223,7 @@ def test_the_command_says_what_each_leaves_open(path):
     assert ("no hole, no overlap: proved" in said) == whole
     if path.stem == "four_tiers_limits":
         assert "  in no tier: R < 90 and F = 2\n" in said
-    with pytest.raises(ParameterError, match="tier rules have no parameters"):
+    with pytest.raises(ParameterError, match="tier rules cannot be given parameters"):
         inspect_file(path, [("n", "3")])
 
 
