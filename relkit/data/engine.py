@@ -34,8 +34,6 @@ def connect() -> Any:
     engine = _engine_class()().connect()
     # The machine's own zone must never decide which day a purchase belongs to.
     engine.raw_sql("SET TimeZone = 'UTC'")
-    # In a kernel a slow query would print a bar, which a report does not publish.
-    engine.raw_sql("SET enable_progress_bar = false")
     engine.raw_sql(f"SET threads = {min(_THREADS, os.cpu_count() or 1)}")
     # Beyond its memory tables and merging go to a folder of their own, which ends with the engine.
     make_room(engine, 0)

@@ -63,7 +63,7 @@ FAULTS = {
 }
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rows=st.lists(
         st.one_of(
@@ -104,7 +104,7 @@ def test_each_row_is_used_or_listed_under_its_reason(rows, newline, ends_with_ne
         assert reason in expected
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     body=st.text(
         st.one_of(
