@@ -79,8 +79,8 @@ def _inspect_tags(path: Path, near: str) -> str:
     if path.stem == "keywords":
         keywords = read_keywords(path)
         return f"{near}: keywords of {len(keywords.tags)} tags"
-    registry = read_tags(path)
-    return f"{near}: {len(registry.tags)} tags, each with formula, owner and age"
+    library = read_tags(path)
+    return f"{near}: {len(library.tags)} tags, each with formula, owner and age"
 
 
 ALONE: Mapping[str, Callable[[Path, str], str]] = {

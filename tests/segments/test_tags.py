@@ -189,10 +189,10 @@ def test_days_that_cannot_be_meant():
 def test_the_shipped_library_can_be_read_and_names_known_keyword_tags():
     from relkit.segments.keywords import read_keywords
 
-    registry = read_tags(ROOT / "params/tags/registry.yaml")
-    assert len(registry.to_frame()) == len(registry.tags) >= 12
+    library = read_tags(ROOT / "params/tags/registry.yaml")
+    assert len(library.to_frame()) == len(library.tags) >= 12
     known = read_keywords(ROOT / "params/tags/keywords.yaml").tags
-    assert {tag.notes for tag in registry.tags if tag.notes} == set(known)
+    assert {tag.notes for tag in library.tags if tag.notes} == set(known)
     with pytest.raises(SourceError, match="no such tag file; .* holds"):
         read_tags(ROOT / "params/tags/register.yaml")
 
